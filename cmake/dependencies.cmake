@@ -1,0 +1,32 @@
+# Everything comes from the distribution (tools/setup lists the packages).
+find_package(PkgConfig REQUIRED)
+find_package(fmt REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(Eigen3 REQUIRED)
+find_package(yaml-cpp REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(Threads REQUIRED)
+
+foreach(library pcre2 utf8proc sentencepiece xxhash)
+  set(module ${library})
+  if(library STREQUAL pcre2)
+    set(module libpcre2-8)
+  elseif(library STREQUAL utf8proc OR library STREQUAL xxhash)
+    set(module lib${library})
+  endif()
+  pkg_check_modules(${library} REQUIRED IMPORTED_TARGET ${module})
+  add_library(${library} INTERFACE)
+  target_link_libraries(${library} INTERFACE PkgConfig::${library})
+endforeach()
+
+find_path(GLM_INCLUDE glm/glm.hpp REQUIRED)
+add_library(glm INTERFACE)
+target_include_directories(glm SYSTEM INTERFACE ${GLM_INCLUDE})
+
+# volk loads the Vulkan loader at run time, so the binary starts on a machine that has none.
+find_path(VOLK_INCLUDE volk.h REQUIRED)
+find_file(VOLK_SOURCE volk.c PATHS ${VOLK_INCLUDE} REQUIRED)
+add_library(volk STATIC ${VOLK_SOURCE})
+target_include_directories(volk SYSTEM PUBLIC ${VOLK_INCLUDE})
+target_compile_options(volk PRIVATE -w)
+target_link_libraries(volk PUBLIC ${CMAKE_DL_LIBS})

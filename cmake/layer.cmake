@@ -1,0 +1,13 @@
+# walsh_layer(name libraries...): the static library walsh_<name> of src/<name>/*.cpp.
+function(walsh_layer name)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp)
+  if(NOT sources)
+    add_library(walsh_${name} INTERFACE)
+    target_link_libraries(walsh_${name} INTERFACE ${ARGN})
+    target_include_directories(walsh_${name} INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR})
+    return()
+  endif()
+  add_library(walsh_${name} STATIC ${sources})
+  target_link_libraries(walsh_${name} PUBLIC ${ARGN})
+  target_include_directories(walsh_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR})
+endfunction()
