@@ -1,0 +1,51 @@
+// A quantised weight W [rows, columns] on the host, in the layout that the kernels read:
+//   w[i,j] = scale[i,k] · (q[i,j] − zero[i,k]),  k = j / group_size,  0 <= q < 2^bits.
+// Symmetric grids are stored unsigned too, with zero = 2^(bits−1).
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/half.h"
+
+namespace walsh {
+
+/// 32-bit words that hold `columns` codes of `bits` bits: a little-endian bit stream, a 3-bit code may straddle words.
+constexpr std::uint32_t words_per_row(std::uint32_t columns, std::uint32_t bits) {
+  return static_cast<std::uint32_t>((std::uint64_t{columns} * bits + 31) / 32);
+}
+
+/// One group's grid as a word: the fp16 scale in the low half, the integer zero in the high half.
+constexpr std::uint32_t grid_word(std::uint16_t scale_f16, std::uint32_t zero) { return scale_f16 | (zero << 16); }
+
+struct QuantizedMatrix {
+  std::uint32_t rows = 0;
+  std::uint32_t columns = 0;
+  std::uint32_t bits = 4;        // 2, 3, 4 or 8
+  std::uint32_t group_size = 0;  // divides columns; equal to columns: per channel
+  bool symmetric = false;
+  std::vector<std::uint32_t> codes;  // [rows, words_per_row(columns, bits)]
+  std::vector<std::uint32_t> grid;   // [rows, columns / group_size], see grid_word
+
+  std::uint32_t groups() const { return columns / group_size; }
+
+  std::uint32_t code(std::uint32_t row, std::uint32_t column) const {
+    const std::size_t bit = std::size_t{column} * bits;
+    const std::uint32_t* words = codes.data() + std::size_t{row} * words_per_row(columns, bits) + bit / 32;
+    const std::uint32_t shift = bit % 32;
+    const std::uint64_t pair = words[0] | (shift + bits > 32 ? std::uint64_t{words[1]} << 32 : 0);
+    return static_cast<std::uint32_t>(pair >> shift) & ((1u << bits) - 1);
+  }
+  float scale(std::uint32_t row, std::uint32_t group) const {
+    return f16_to_float(static_cast<std::uint16_t>(grid[std::size_t{row} * groups() + group]));
+  }
+  std::uint32_t zero(std::uint32_t row, std::uint32_t group) const {
+    return grid[std::size_t{row} * groups() + group] >> 16;
+  }
+  float weight(std::uint32_t row, std::uint32_t column) const {
+    const std::uint32_t k = column / group_size;
+    return scale(row, k) * (static_cast<float>(code(row, column)) - static_cast<float>(zero(row, k)));
+  }
+};
+
+}  // namespace walsh
