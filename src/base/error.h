@@ -1,20 +1,23 @@
-// The two ways walsh ends early. Only main() catches them.
+// Two ways to stop. `Error`: the command line, a file or a device is not as required (exit status 2).
+// `Failure`: the work itself failed (exit status 1). Messages are one line: what was found, what was
+// expected, how to mend it. Only main() catches them.
 #pragma once
 
 #include <fmt/format.h>
 
 #include <stdexcept>
+#include <string>
+#include <utility>
 
 namespace walsh {
 
-/// The command line, a file or a device is not as required (exit status 2). The message is one line: what was found,
-/// what was expected, how to mend it.
-struct Error : std::runtime_error {
+class Error : public std::runtime_error {
+ public:
   using std::runtime_error::runtime_error;
 };
 
-/// The work itself failed: a loss that is not finite, a lost device, a full disk (exit status 1).
-struct Failure : std::runtime_error {
+class Failure : public std::runtime_error {
+ public:
   using std::runtime_error::runtime_error;
 };
 
@@ -28,7 +31,6 @@ template <typename... Args>
   throw Failure(fmt::format(format, std::forward<Args>(args)...));
 }
 
-/// Refuses unless `ok`.
 template <typename... Args>
 void require(bool ok, fmt::format_string<Args...> format, Args&&... args) {
   if (!ok) refuse(format, std::forward<Args>(args)...);

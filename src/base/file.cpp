@@ -112,7 +112,8 @@ StagedFolder::~StagedFolder() {
 }
 
 void StagedFolder::publish() {
-  require(!std::filesystem::exists(final_), "{}: exists already; name a new folder or remove it", final_.string());
+  require(!std::filesystem::exists(final_), "{}: exists already; name a new folder or remove it",
+          final_.string());
   std::error_code error;
   std::filesystem::rename(staging_, final_, error);
   if (error) fail("{}: cannot be renamed into place ({})", final_.string(), error.message());

@@ -12,8 +12,8 @@ namespace walsh {
 /// The whole file as text; refuses a file that cannot be read.
 std::string read_text(const std::filesystem::path& path);
 
-/// Writes to a temporary neighbour, flushes it to disk and renames it over `path`: readers see the old file or the new
-/// one, never a part. Fails (exit status 1) when the disk does.
+/// Writes to a temporary neighbour, flushes it to disk and renames it over `path`: readers see the old file
+/// or the new one, never a part. Fails (exit status 1) when the disk does.
 void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes);
 void write_file(const std::filesystem::path& path, std::string_view text);
 
@@ -34,7 +34,8 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
-/// Builds a folder beside its final name; `publish` renames it into place, otherwise it is removed with everything in it.
+/// Builds a folder beside its final name; `publish` renames it into place, otherwise it is removed with
+/// everything in it.
 class StagedFolder {
  public:
   explicit StagedFolder(std::filesystem::path final_path);

@@ -1,6 +1,6 @@
-// Philox4x32-10, a counter-based random number generator (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",
-// SC 2011, section 3.2). The same counter and key give the same numbers everywhere, so a resumed run needs no state
-// beyond where it stands.
+// Philox4x32-10, a counter-based random number generator (Salmon et al., "Parallel random numbers: as easy as
+// 1, 2, 3", SC 2011, section 3.2). The same counter and key give the same numbers everywhere, so a resumed
+// run needs no state beyond where it stands.
 #pragma once
 
 #include <array>
@@ -18,8 +18,9 @@ inline PhiloxWords philox(PhiloxWords counter, std::uint64_t key) {
   for (int round = 0; round < 10; ++round) {
     const std::uint64_t product0 = std::uint64_t{0xD2511F53u} * counter[0];
     const std::uint64_t product1 = std::uint64_t{0xCD9E8D57u} * counter[2];
-    counter = {static_cast<std::uint32_t>(product1 >> 32) ^ counter[1] ^ key0, static_cast<std::uint32_t>(product1),
-               static_cast<std::uint32_t>(product0 >> 32) ^ counter[3] ^ key1, static_cast<std::uint32_t>(product0)};
+    counter = {
+        static_cast<std::uint32_t>(product1 >> 32) ^ counter[1] ^ key0, static_cast<std::uint32_t>(product1),
+        static_cast<std::uint32_t>(product0 >> 32) ^ counter[3] ^ key1, static_cast<std::uint32_t>(product0)};
     key0 += 0x9E3779B9u;
     key1 += 0xBB67AE85u;
   }

@@ -10,13 +10,16 @@
 
 namespace walsh {
 
-/// 32-bit words that hold `columns` codes of `bits` bits: a little-endian bit stream, a 3-bit code may straddle words.
+/// 32-bit words that hold `columns` codes of `bits` bits: a little-endian bit stream, a 3-bit code may
+/// straddle words.
 constexpr std::uint32_t words_per_row(std::uint32_t columns, std::uint32_t bits) {
   return static_cast<std::uint32_t>((std::uint64_t{columns} * bits + 31) / 32);
 }
 
 /// One group's grid as a word: the fp16 scale in the low half, the integer zero in the high half.
-constexpr std::uint32_t grid_word(std::uint16_t scale_f16, std::uint32_t zero) { return scale_f16 | (zero << 16); }
+constexpr std::uint32_t grid_word(std::uint16_t scale_f16, std::uint32_t zero) {
+  return scale_f16 | (zero << 16);
+}
 
 struct QuantizedMatrix {
   std::uint32_t rows = 0;

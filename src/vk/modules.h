@@ -1,4 +1,5 @@
-// The compute kernels embedded in the binary, by the name of their file in shaders/ (and variant, "stem.value").
+// The compute kernels embedded in the binary, by the name of their file in shaders/ (and variant,
+// "stem.value").
 #pragma once
 
 #include <array>

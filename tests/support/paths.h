@@ -16,13 +16,14 @@ inline std::filesystem::path vectors_dir() {
   return other ? std::filesystem::path(other) : source_dir() / "tests/vectors";
 }
 
-/// The folder of other people's models and data beside the checkout; tests that need it skip where it is absent.
+/// The folder of other people's models and data beside the checkout; tests that need it skip where it is
+/// absent.
 inline std::filesystem::path shared_data() { return source_dir().parent_path() / "shared/data"; }
 
 }  // namespace walsh::test
 
 /// Skips the test, with the reason, where a file of the shared data folder is absent.
-#define WALSH_NEEDS(path)                                                            \
-  do {                                                                               \
+#define WALSH_NEEDS(path)                                                              \
+  do {                                                                                 \
     if (!std::filesystem::exists(path)) GTEST_SKIP() << "absent: " << (path).string(); \
   } while (false)

@@ -1,0 +1,6 @@
+// Arguments of the rmsnorm kernels.
+struct RmsnormArgs {
+  uint rows;
+  uint width;
+  float epsilon;
+};

@@ -1,0 +1,144 @@
+#include "vk/device.h"
+
+#include <volk.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+
+#include "base/file.h"
+#include "vk/instance.h"
+#include "vk/result.h"
+
+namespace walsh::vk {
+namespace {
+
+// Caches live in $XDG_CACHE_HOME/walsh or ~/.cache/walsh; empty where neither is known.
+std::filesystem::path cache_folder() {
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache && *cache)
+    return std::filesystem::path(cache) / "walsh";
+  if (const char* home = std::getenv("HOME"); home && *home)
+    return std::filesystem::path(home) / ".cache/walsh";
+  return {};
+}
+
+std::uint32_t compute_family(const DeviceInfo& info) {
+  std::uint32_t count = 0;
+  vkGetPhysicalDeviceQueueFamilyProperties(info.handle, &count, nullptr);
+  std::vector<VkQueueFamilyProperties> families(count);
+  vkGetPhysicalDeviceQueueFamilyProperties(info.handle, &count, families.data());
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if (families[i].queueFlags & VK_QUEUE_COMPUTE_BIT) return i;
+  }
+  refuse("device {} ({}) has no compute queue; choose another with --device", info.index, info.name);
+}
+
+}  // namespace
+
+Device::Device(DeviceInfo info) : info_(std::move(info)), queue_family_(compute_family(info_)) {
+  const float priority = 1.0f;
+  VkDeviceQueueCreateInfo queue_info{};
+  queue_info.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO;
+  queue_info.queueFamilyIndex = queue_family_;
+  queue_info.queueCount = 1;
+  queue_info.pQueuePriorities = &priority;
+
+  VkPhysicalDeviceVulkan13Features v13{};
+  v13.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES;
+  v13.synchronization2 = VK_TRUE;
+  v13.maintenance4 = VK_TRUE;
+  VkPhysicalDeviceVulkan12Features v12{};
+  v12.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES;
+  v12.pNext = &v13;
+  v12.timelineSemaphore = VK_TRUE;
+  v12.storageBuffer8BitAccess = info_.features.storage8;
+  v12.shaderFloat16 = info_.features.fp16;
+  VkPhysicalDeviceVulkan11Features v11{};
+  v11.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES;
+  v11.pNext = &v12;
+  v11.storageBuffer16BitAccess = info_.features.storage16;
+  VkPhysicalDeviceFeatures2 features{};
+  features.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2;
+  features.pNext = &v11;
+  features.features.shaderInt64 = info_.features.int64;
+
+  VkDeviceCreateInfo device_info{};
+  device_info.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO;
+  device_info.pNext = &features;
+  device_info.queueCreateInfoCount = 1;
+  device_info.pQueueCreateInfos = &queue_info;
+  check(vkCreateDevice(info_.handle, &device_info, nullptr, &device_), "vkCreateDevice");
+  volkLoadDevice(device_);
+  vkGetDeviceQueue(device_, queue_family_, 0, &queue_);
+
+  VkSemaphoreTypeCreateInfo type{};
+  type.sType = VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO;
+  type.semaphoreType = VK_SEMAPHORE_TYPE_TIMELINE;
+  VkSemaphoreCreateInfo semaphore{};
+  semaphore.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO;
+  semaphore.pNext = &type;
+  check(vkCreateSemaphore(device_, &semaphore, nullptr, &timeline_), "vkCreateSemaphore");
+  VkCommandPoolCreateInfo pool{};
+  pool.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO;
+  pool.flags = VK_COMMAND_POOL_CREATE_TRANSIENT_BIT;
+  pool.queueFamilyIndex = queue_family_;
+  check(vkCreateCommandPool(device_, &pool, nullptr, &transfer_pool_), "vkCreateCommandPool");
+  load_pipeline_cache();
+}
+
+Device::~Device() {
+  vkDeviceWaitIdle(device_);
+  staging_arena_.reset();
+  save_pipeline_cache();
+  kernels_.clear();
+  vkDestroyPipelineCache(device_, pipeline_cache_, nullptr);
+  vkDestroyCommandPool(device_, transfer_pool_, nullptr);
+  vkDestroySemaphore(device_, timeline_, nullptr);
+  vkDestroyDevice(device_, nullptr);
+}
+
+const Kernel& Device::kernel(std::string_view module, std::span<const std::uint32_t> constants) {
+  std::string key(module);
+  for (const std::uint32_t constant : constants) key += fmt::format(",{}", constant);
+  const auto found = kernels_.find(key);
+  if (found != kernels_.end()) return *found->second;
+  auto kernel = std::make_unique<Kernel>(device_, pipeline_cache_, find_module(module), constants,
+                                         info_.limits.max_invocations);
+  return *kernels_.emplace(std::move(key), std::move(kernel)).first->second;
+}
+
+// The driver checks a cache's header (vendor, device, driver build) itself and starts empty when it does not
+// fit.
+void Device::load_pipeline_cache() {
+  std::string bytes;
+  const auto folder = cache_folder();
+  const auto path = folder / ("pipelines-" + info_.cache_key);
+  if (!folder.empty() && std::filesystem::is_regular_file(path)) bytes = read_text(path);
+  VkPipelineCacheCreateInfo info{};
+  info.sType = VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO;
+  info.initialDataSize = bytes.size();
+  info.pInitialData = bytes.data();
+  if (vkCreatePipelineCache(device_, &info, nullptr, &pipeline_cache_) != VK_SUCCESS) {
+    info.initialDataSize = 0;
+    check(vkCreatePipelineCache(device_, &info, nullptr, &pipeline_cache_), "vkCreatePipelineCache");
+  }
+  loaded_cache_bytes_ = bytes.size();
+}
+
+// Failing to keep a cache costs only time later, so nothing is reported.
+void Device::save_pipeline_cache() {
+  const auto folder = cache_folder();
+  std::size_t size = 0;
+  if (folder.empty() || vkGetPipelineCacheData(device_, pipeline_cache_, &size, nullptr) != VK_SUCCESS)
+    return;
+  if (size <= loaded_cache_bytes_) return;
+  std::vector<std::byte> bytes(size);
+  if (vkGetPipelineCacheData(device_, pipeline_cache_, &size, bytes.data()) != VK_SUCCESS) return;
+  try {
+    std::filesystem::create_directories(folder);
+    write_file(folder / ("pipelines-" + info_.cache_key), std::span<const std::byte>(bytes.data(), size));
+  } catch (const std::exception&) {
+  }
+}
+
+}  // namespace walsh::vk

@@ -1,0 +1,44 @@
+// A compute pipeline whose interface was read from its SPIR-V.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "vk/handles.h"
+#include "vk/modules.h"
+#include "vk/reflect.h"
+
+namespace walsh::vk {
+
+/// The module of that name; refuses an unknown one.
+const Module& find_module(std::string_view name);
+
+class Kernel {
+ public:
+  /// Builds the pipeline. Refuses by name: more constants than the module declares, a workgroup beyond the
+  /// device.
+  Kernel(VkDevice device, VkPipelineCache cache, const Module& module,
+         std::span<const std::uint32_t> constants, std::uint32_t max_invocations);
+  Kernel(const Kernel&) = delete;
+  Kernel& operator=(const Kernel&) = delete;
+  ~Kernel();
+
+  const std::string& name() const { return name_; }
+  const ModuleInterface& interface() const { return interface_; }
+  const std::array<std::uint32_t, 3>& local_size() const { return interface_.local_size; }
+  VkPipeline pipeline() const { return pipeline_; }
+  VkPipelineLayout layout() const { return layout_; }
+  VkDescriptorSetLayout set_layout() const { return set_layout_; }
+
+ private:
+  VkDevice device_;
+  std::string name_;
+  ModuleInterface interface_;
+  VkDescriptorSetLayout set_layout_ = nullptr;
+  VkPipelineLayout layout_ = nullptr;
+  VkPipeline pipeline_ = nullptr;
+};
+
+}  // namespace walsh::vk

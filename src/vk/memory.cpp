@@ -1,0 +1,139 @@
+#include "vk/memory.h"
+
+#include <volk.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "vk/device.h"
+#include "vk/instance.h"
+#include "vk/result.h"
+
+namespace walsh::vk {
+namespace {
+
+std::uint64_t round_up(std::uint64_t bytes) {
+  return (bytes + Arena::alignment - 1) / Arena::alignment * Arena::alignment;
+}
+
+double mib(std::uint64_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
+
+// The memory type with all the required flags and most of the wanted ones, or -1.
+int memory_type(VkPhysicalDevice device, std::uint32_t allowed, VkMemoryPropertyFlags required,
+                VkMemoryPropertyFlags wanted) {
+  VkPhysicalDeviceMemoryProperties memory;
+  vkGetPhysicalDeviceMemoryProperties(device, &memory);
+  int best = -1;
+  int best_score = -1;
+  for (std::uint32_t i = 0; i < memory.memoryTypeCount; ++i) {
+    const VkMemoryPropertyFlags flags = memory.memoryTypes[i].propertyFlags;
+    if (!(allowed & (1u << i)) || (flags & required) != required) continue;
+    const int score = __builtin_popcount(flags & wanted);
+    if (score > best_score) {
+      best = static_cast<int>(i);
+      best_score = score;
+    }
+  }
+  return best;
+}
+
+}  // namespace
+
+Arena::Arena(std::string name, MemoryKind kind, std::uint64_t block_size)
+    : name_(std::move(name)), kind_(kind), block_size_(block_size) {}
+
+Arena::~Arena() {
+  if (!device_) return;
+  for (auto& block : blocks_) device_->release(*block);
+}
+
+Slice Arena::reserve(std::uint64_t bytes) {
+  require(device_ == nullptr, "arena {}: reserve after commit", name_);
+  require(bytes > 0 && bytes <= block_size_, "arena {}: one tensor of {} bytes, a block holds at most {}",
+          name_, bytes, block_size_);
+  const std::uint64_t rounded = round_up(bytes);
+  if (blocks_.empty() || blocks_.back()->size + rounded > block_size_)
+    blocks_.push_back(std::make_unique<Block>());
+  Block& block = *blocks_.back();
+  const Slice slice{&block, block.size, bytes};
+  block.size += rounded;
+  return slice;
+}
+
+std::uint64_t Arena::bytes() const {
+  std::uint64_t total = 0;
+  for (const auto& block : blocks_) total += block->size;
+  return total;
+}
+
+void Arena::commit(Device& device) {
+  require(device_ == nullptr, "arena {}: committed twice", name_);
+  device_ = &device;
+  for (auto& block : blocks_) {
+    *block = device.allocate(block->size, kind_, name_);
+    device.clear({block.get(), 0, block->size});
+  }
+}
+
+Block Device::allocate(std::uint64_t bytes, MemoryKind kind, std::string_view name) {
+  Block block{.size = bytes};
+  VkBufferCreateInfo buffer_info{};
+  buffer_info.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO;
+  buffer_info.size = bytes;
+  buffer_info.usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_TRANSFER_SRC_BIT |
+                      VK_BUFFER_USAGE_TRANSFER_DST_BIT;
+  check(vkCreateBuffer(device_, &buffer_info, nullptr, &block.buffer), "vkCreateBuffer");
+  VkMemoryRequirements needs;
+  vkGetBufferMemoryRequirements(device_, block.buffer, &needs);
+
+  constexpr VkMemoryPropertyFlags coherent =
+      VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
+  const int type =
+      kind == MemoryKind::host
+          ? memory_type(info_.handle, needs.memoryTypeBits, coherent, VK_MEMORY_PROPERTY_HOST_CACHED_BIT)
+          : memory_type(info_.handle, needs.memoryTypeBits, 0, VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT);
+  VkMemoryAllocateInfo info{};
+  info.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO;
+  info.allocationSize = needs.size;
+  info.memoryTypeIndex = static_cast<std::uint32_t>(type);
+  const VkResult result =
+      type < 0 ? VK_ERROR_FEATURE_NOT_PRESENT : vkAllocateMemory(device_, &info, nullptr, &block.memory);
+  if (result != VK_SUCCESS) {
+    vkDestroyBuffer(device_, block.buffer, nullptr);
+    refuse(
+        "not enough device memory on {}: {:.0f} MiB for {} beside {:.0f} MiB in use, of {:.0f} MiB; use a "
+        "smaller batch, "
+        "sequence length or model",
+        info_.name, mib(bytes), name, mib(allocated_), mib(info_.memory_bytes));
+  }
+  check(vkBindBufferMemory(device_, block.buffer, block.memory, 0), "vkBindBufferMemory");
+  VkPhysicalDeviceMemoryProperties memory;
+  vkGetPhysicalDeviceMemoryProperties(info_.handle, &memory);
+  if ((memory.memoryTypes[type].propertyFlags & coherent) == coherent) {
+    void* mapped = nullptr;
+    check(vkMapMemory(device_, block.memory, 0, VK_WHOLE_SIZE, 0, &mapped), "vkMapMemory");
+    block.mapped = static_cast<std::byte*>(mapped);
+  }
+  if (validation_enabled()) {
+    const std::string label_text(name);
+    VkDebugUtilsObjectNameInfoEXT label{};
+    label.sType = VK_STRUCTURE_TYPE_DEBUG_UTILS_OBJECT_NAME_INFO_EXT;
+    label.objectType = VK_OBJECT_TYPE_BUFFER;
+    label.objectHandle = reinterpret_cast<std::uint64_t>(block.buffer);
+    label.pObjectName = label_text.c_str();
+    vkSetDebugUtilsObjectNameEXT(device_, &label);
+  }
+  allocated_ += bytes;
+  peak_ = std::max(peak_, allocated_);
+  return block;
+}
+
+void Device::release(Block& block) {
+  if (!block.buffer) return;
+  vkDeviceWaitIdle(device_);  // unchecked: a lost device is released too
+  vkDestroyBuffer(device_, block.buffer, nullptr);
+  vkFreeMemory(device_, block.memory, nullptr);
+  allocated_ -= block.size;
+}
+
+}  // namespace walsh::vk

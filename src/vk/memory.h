@@ -1,0 +1,74 @@
+// Device memory: a few big blocks, each one buffer, carved into slices by arenas.
+//
+// An arena first collects reservations (this alone is a plan: it needs no device), then `commit` allocates.
+// Blocks stay at or below 1 GiB because some drivers stop at 2 GiB an allocation.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "vk/handles.h"
+
+namespace walsh::vk {
+
+class Device;
+
+enum class MemoryKind : std::uint8_t {
+  device,  // fastest for the device; mapped too where the hardware allows (CPU drivers, integrated GPUs)
+  host     // mapped and coherent: rings that the host writes or reads while the device runs
+};
+
+/// One buffer with memory of its own. Before `Arena::commit` it is only a size.
+struct Block {
+  std::uint64_t size = 0;
+  VkBuffer buffer = nullptr;
+  VkDeviceMemory memory = nullptr;
+  std::byte* mapped = nullptr;  // null where the host cannot see it
+};
+
+/// A byte range of a block.
+struct Slice {
+  const Block* block = nullptr;
+  std::uint64_t offset = 0;
+  std::uint64_t size = 0;
+
+  explicit operator bool() const { return block != nullptr; }
+  Slice part(std::uint64_t first, std::uint64_t bytes) const { return {block, offset + first, bytes}; }
+};
+
+class Arena {
+ public:
+  /// Every slice begins at a multiple of this: the largest minStorageBufferOffsetAlignment the specification
+  /// allows.
+  static constexpr std::uint64_t alignment = 256;
+  static constexpr std::uint64_t default_block = std::uint64_t{1} << 30;
+
+  explicit Arena(std::string name, MemoryKind kind = MemoryKind::device,
+                 std::uint64_t block_size = default_block);
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+  ~Arena();
+
+  /// Reserves `bytes`. Refused after commit, and for a size beyond one block.
+  Slice reserve(std::uint64_t bytes);
+
+  /// Bytes that commit allocates (or has allocated).
+  std::uint64_t bytes() const;
+
+  /// Allocates every block, filled with zeros. Throws Error naming the sizes when the device has no room.
+  void commit(Device& device);
+
+  const std::string& name() const { return name_; }
+
+ private:
+  std::string name_;
+  MemoryKind kind_;
+  std::uint64_t block_size_;
+  std::vector<std::unique_ptr<Block>> blocks_;
+  Device* device_ = nullptr;
+};
+
+}  // namespace walsh::vk

@@ -1,0 +1,16 @@
+#include "tests/support/gpu.h"
+
+#include <cstdlib>
+#include <memory>
+
+namespace walsh::test {
+
+vk::Device& device() {
+  static const auto the_device = [] {
+    const char* which = std::getenv("WALSH_DEVICE");
+    return std::make_unique<vk::Device>(vk::choose_device(which ? which : ""));
+  }();
+  return *the_device;
+}
+
+}  // namespace walsh::test
