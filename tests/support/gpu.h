@@ -16,7 +16,7 @@ namespace walsh::test {
 vk::Device& device();
 
 struct Tensors : TensorStore {
-  Tensors() : TensorStore(device()) {}
+  Tensors() : TensorStore(test::device()) {}
 };
 
 inline std::vector<float> read(const Tensor& tensor) { return device().download<float>(tensor); }
