@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -16,6 +17,26 @@ std::string read_text(const std::filesystem::path& path);
 /// or the new one, never a part. Fails (exit status 1) when the disk does.
 void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes);
 void write_file(const std::filesystem::path& path, std::string_view text);
+
+/// A file written piece by piece under a temporary name; `publish` flushes it to disk and renames it into
+/// place, without it the pieces are removed.
+class FileWriter {
+ public:
+  explicit FileWriter(std::filesystem::path path);
+  FileWriter(const FileWriter&) = delete;
+  FileWriter& operator=(const FileWriter&) = delete;
+  ~FileWriter();
+
+  void write_at(std::uint64_t offset, std::span<const std::byte> bytes);
+  void publish();
+
+ private:
+  [[noreturn]] void fail_with(int error) const;
+
+  std::filesystem::path path_;
+  std::filesystem::path temporary_;
+  int fd_ = -1;
+};
 
 /// A read-only memory mapping of a whole file.
 class MappedFile {
