@@ -35,28 +35,42 @@ std::string read_text(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes) {
-  auto temporary = path;
-  temporary += ".partial";
-  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  require(fd >= 0, "{}: cannot be written ({})", path.string(), std::strerror(errno));
-  std::size_t done = 0;
-  bool ok = true;
-  while (ok && done < bytes.size()) {
-    const ssize_t wrote = ::write(fd, bytes.data() + done, bytes.size() - done);
+FileWriter::FileWriter(std::filesystem::path path) : path_(std::move(path)), temporary_(path_) {
+  temporary_ += ".partial";
+  fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  require(fd_ >= 0, "{}: cannot be written ({})", path_.string(), std::strerror(errno));
+}
+
+FileWriter::~FileWriter() {
+  if (fd_ < 0) return;
+  ::close(fd_);
+  ::unlink(temporary_.c_str());
+}
+
+void FileWriter::fail_with(int error) const {
+  fail("{}: writing failed ({})", path_.string(), std::strerror(error));
+}
+
+void FileWriter::write_at(std::uint64_t offset, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t wrote = ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
     if (wrote < 0 && errno == EINTR) continue;
-    ok = wrote >= 0;
-    if (ok) done += static_cast<std::size_t>(wrote);
+    if (wrote < 0) fail_with(errno);
+    offset += static_cast<std::uint64_t>(wrote);
+    bytes = bytes.subspan(static_cast<std::size_t>(wrote));
   }
-  ok = ok && ::fsync(fd) == 0;
-  const int error = errno;
-  ::close(fd);
-  if (!ok || ::rename(temporary.c_str(), path.c_str()) != 0) {
-    const int reason = ok ? errno : error;
-    ::unlink(temporary.c_str());
-    fail("{}: writing failed ({})", path.string(), std::strerror(reason));
-  }
-  flush_folder(parent_of(path));
+}
+
+void FileWriter::publish() {
+  if (::fsync(fd_) != 0 || ::rename(temporary_.c_str(), path_.c_str()) != 0) fail_with(errno);
+  ::close(std::exchange(fd_, -1));
+  flush_folder(parent_of(path_));
+}
+
+void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes) {
+  FileWriter writer(path);
+  writer.write_at(0, bytes);
+  writer.publish();
 }
 
 void write_file(const std::filesystem::path& path, std::string_view text) {
@@ -112,7 +126,8 @@ StagedFolder::~StagedFolder() {
 }
 
 void StagedFolder::publish() {
-  require(!std::filesystem::exists(final_), "{}: exists already; name a new folder or remove it", final_.string());
+  require(!std::filesystem::exists(final_), "{}: exists already; name a new folder or remove it",
+          final_.string());
   std::error_code error;
   std::filesystem::rename(staging_, final_, error);
   if (error) fail("{}: cannot be renamed into place ({})", final_.string(), error.message());

@@ -8,7 +8,9 @@ namespace {
 /// Values and dumps of JSON recurse once a level, so the depth is bounded before anything is built.
 constexpr int deepest_nesting = 200;
 
-bool too_deep(std::string_view text) {
+}  // namespace
+
+void require_shallow(std::string_view text, const std::string& source) {
   int depth = 0;
   bool in_string = false;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -19,18 +21,15 @@ bool too_deep(std::string_view text) {
     } else if (c == '"') {
       in_string = true;
     } else if (c == '[' || c == '{') {
-      if (++depth > deepest_nesting) return true;
+      require(++depth <= deepest_nesting, "{}: JSON nested deeper than {} levels", source, deepest_nesting);
     } else if (c == ']' || c == '}') {
       --depth;
     }
   }
-  return false;
 }
 
-}  // namespace
-
 Json parse_json(std::string_view text, const std::string& source) {
-  require(!too_deep(text), "{}: JSON nested deeper than {} levels", source, deepest_nesting);
+  require_shallow(text, source);
   try {
     return Json::parse(text);
   } catch (const Json::parse_error& error) {

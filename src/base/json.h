@@ -19,6 +19,9 @@ Json read_json(const std::filesystem::path& path);
 /// Parses text that came from `source` (a file name, or file and line).
 Json parse_json(std::string_view text, const std::string& source);
 
+/// Refuses text whose brackets nest deeper than values and messages can follow.
+void require_shallow(std::string_view text, const std::string& source);
+
 /// The value of `key`, or refuses with the source, the key and the type expected.
 template <typename T>
 T json_at(const Json& object, const char* key, const std::string& source) {
