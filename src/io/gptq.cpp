@@ -31,8 +31,8 @@ std::vector<std::uint32_t> words(const TensorView& tensor) {
 std::uint32_t input_width(const Safetensors& tensors, const std::string& prefix,
                           const QuantizationConfig& config) {
   if (const TensorView* g_idx = tensors.find(prefix + "g_idx")) return extent(*g_idx, 0, 1);
-  require(!config.padded, "{}: tensor {}g_idx is missing, which a padded file needs", tensors.path().string(),
-          prefix);
+  require(!config.padded && !config.act_order, "{}: tensor {}g_idx is missing, which a {} file needs",
+          tensors.path().string(), prefix, config.padded ? "padded" : "desc_act");
   if (config.group_size != -1) {
     const std::uint64_t width = std::uint64_t{extent(tensors.at(prefix + "scales"), 0, 2)} *
                                 static_cast<std::uint32_t>(config.group_size);

@@ -24,6 +24,7 @@ struct QuantizationConfig {
   bool symmetric = false;
   bool v2 = true;  // zeros are stored as they are
   bool padded = false;
+  bool act_order = false;  // read only: tolerated where every g_idx is in order after all
 };
 
 /// Symmetric models are written as v1, which every loader reads; asymmetric ones as v2, since v1 cannot hold

@@ -71,6 +71,7 @@ QuantizationConfig parse_quantization_config(const Json& json, const std::string
   config.symmetric = json_or<bool>(json, "sym", true, source);
   config.v2 = format == "gptq_v2";
   config.padded = json_or<bool>(json, "walsh_padded", false, source);
+  config.act_order = json_or<bool>(json, "desc_act", false, source);
   return config;
 }
 

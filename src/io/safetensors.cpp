@@ -151,6 +151,7 @@ void Safetensors::add_file(const std::filesystem::path& path) {
   std::vector<const TensorView*> added;
   for (const auto& [name, entry] : header.items()) {
     if (name == "__metadata__") {
+      if (entry.is_null()) continue;  // some writers put null for none
       require(entry.is_object(), "{}: \"__metadata__\" is not an object", file);
       for (const auto& [key, value] : entry.items())
         if (value.is_string()) metadata_[key] = value.get<std::string>();
