@@ -1,0 +1,109 @@
+#include "methods/qwha_init.h"
+
+#include <Eigen/Cholesky>
+#include <Eigen/Core>
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "base/error.h"
+#include "base/parallel.h"
+#include "methods/qwha_support.h"
+
+namespace walsh {
+namespace {
+
+using Matrix = Eigen::MatrixXd;
+using Vector = Eigen::VectorXd;
+
+/// Solves A·c = t for a symmetric, positive semi-definite A [k,k] (lower triangle). One that is singular to
+/// working precision gets a ridge, as small as will do.
+Vector solve(const Matrix& a, const Vector& t) {
+  if (t.size() == 0 || !(a.trace() > 0)) return Vector::Zero(t.size());
+  const double mean = a.diagonal().mean();
+  for (double ridge = 0; ridge < 1; ridge = std::max(1e-12, 100 * ridge)) {
+    Matrix factored = a;
+    factored.diagonal().array() += ridge * mean;
+    const Eigen::LLT<Eigen::Ref<Matrix>> factor(factored);
+    const bool regular = (factored.diagonal().array().square() > 1e-13 * a.diagonal().array()).all();
+    if (factor.info() == Eigen::Success && regular) return factor.solve(t);
+  }
+  return Vector::Zero(t.size());
+}
+
+/// One row: its support is given, its values in units of H_rᵀ/n are found, and its error with them.
+struct RowFit {
+  Vector values;
+  double error;
+};
+
+RowFit fit_row(const QwhaSpectra& spectra, std::size_t row, std::span<const std::uint32_t> support,
+               const QwhaOptions& options) {
+  const std::size_t n = spectra.columns;
+  const auto k = static_cast<Eigen::Index>(support.size());
+  Matrix gram(k, k);
+  Vector target(k);
+  Vector spectrum(k);
+  for (Eigen::Index b = 0; b < k; ++b) {
+    target[b] = spectra.target[row * n + support[b]];
+    spectrum[b] = spectra.spectrum[row * n + support[b]];
+    for (Eigen::Index a = b; a < k; ++a) gram(a, b) = spectra.gram[support[a] * n + support[b]];
+  }
+  const Vector values = options.zero ? Vector::Zero(k) : options.refine ? solve(gram, target) : spectrum;
+  const Vector image = gram.selfadjointView<Eigen::Lower>() * values;
+  return {values, std::max(0.0, spectra.error[row] - values.dot(2 * target - image))};
+}
+
+double sum(const std::vector<double>& values) { return std::accumulate(values.begin(), values.end(), 0.0); }
+
+}  // namespace
+
+double QwhaStart::error_before() const { return sum(row_error_before); }
+double QwhaStart::error() const { return sum(row_error); }
+
+std::vector<std::uint32_t> qwha_shares(const QwhaSpectra& spectra, std::uint64_t budget,
+                                       const QwhaOptions& options) {
+  std::vector<double> errors = spectra.weight_norm;
+  if (options.budget_norm == QwhaBudgetNorm::activation)
+    std::ranges::transform(spectra.error, errors.begin(), [](double e) { return std::sqrt(e); });
+  return adaalloc(errors, budget, spectra.columns, options.temperature, options.floor);
+}
+
+QwhaStart qwha_fit(const QwhaSpectra& spectra, std::span<const std::uint32_t> shares,
+                   const QwhaOptions& options) {
+  require(shares.size() == spectra.rows, "{} budgets for {} output channels", shares.size(), spectra.rows);
+  QwhaStart start;
+  QwhaCoefficients& f = start.coefficients;
+  f.rows = spectra.rows;
+  f.columns = spectra.columns;
+  f.row_ptr.assign(1, 0);
+  std::uint64_t total = 0;
+  for (const std::uint32_t share : shares) {
+    require(share <= spectra.columns, "a budget of {} coefficients for a channel of {} inputs", share,
+            spectra.columns);
+    total += share;
+    require(total <= std::numeric_limits<std::uint32_t>::max(),
+            "more than 2^32 − 1 coefficients in one layer");
+    f.row_ptr.push_back(static_cast<std::uint32_t>(total));
+  }
+  f.col.resize(total);
+  f.values.resize(total);
+  start.row_error_before = spectra.error;
+  start.row_error.resize(spectra.rows);
+
+  const double stored = qwha_stored_over_raw(spectra.rows, options.scale);
+  parallel_for(spectra.rows, [&](std::size_t row) {
+    const std::vector<std::uint32_t> support =
+        qwha_support(spectra, static_cast<std::uint32_t>(row), shares[row], options);
+    const RowFit fit = fit_row(spectra, row, support, options);
+    start.row_error[row] = fit.error;
+    for (std::size_t l = 0; l < support.size(); ++l) {
+      f.col[f.row_ptr[row] + l] = static_cast<std::uint16_t>(support[l]);
+      f.values[f.row_ptr[row] + l] = static_cast<float>(fit.values[static_cast<Eigen::Index>(l)] * stored);
+    }
+  });
+  return start;
+}
+
+}  // namespace walsh

@@ -1,0 +1,96 @@
+#include "methods/qwha_options.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <span>
+
+#include "base/error.h"
+
+namespace walsh {
+namespace {
+
+constexpr std::string_view select_names[] = {"gram_diag", "magnitude", "omp", "omp4", "ols", "random"};
+constexpr std::string_view budget_norm_names[] = {"weight", "activation"};
+constexpr std::string_view refine_names[] = {"off", "on"};
+constexpr std::string_view init_names[] = {"fit", "zero"};
+
+std::size_t choice(std::string_view key, std::string_view value, std::span<const std::string_view> names) {
+  const auto found = std::ranges::find(names, value);
+  require(found != names.end(), "qwha.{}={}: expected one of {}", key, value, fmt::join(names, ", "));
+  return static_cast<std::size_t>(found - names.begin());
+}
+
+template <typename T>
+T number(std::string_view key, std::string_view value, T least, T most) {
+  T parsed{};
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), parsed);
+  require(error == std::errc{} && end == value.data() + value.size() && parsed >= least && parsed <= most,
+          "qwha.{}={}: expected a number from {} to {}", key, value, least, most);
+  return parsed;
+}
+
+struct Option {
+  std::string_view key;
+  void (*set)(QwhaOptions&, std::string_view key, std::string_view value);
+  std::string (*get)(const QwhaOptions&);
+};
+
+using O = QwhaOptions;
+using Text = std::string_view;
+
+constexpr Option table[] = {
+    {"select", [](O& o, Text k, Text v) { o.select = static_cast<QwhaSelect>(choice(k, v, select_names)); },
+     [](const O& o) { return std::string(select_names[static_cast<std::size_t>(o.select)]); }},
+    {"budget_norm",
+     [](O& o, Text k, Text v) {
+       o.budget_norm = static_cast<QwhaBudgetNorm>(choice(k, v, budget_norm_names));
+     },
+     [](const O& o) { return std::string(budget_norm_names[static_cast<std::size_t>(o.budget_norm)]); }},
+    {"refine", [](O& o, Text k, Text v) { o.refine = choice(k, v, refine_names) == 1; },
+     [](const O& o) { return std::string(refine_names[o.refine]); }},
+    {"init", [](O& o, Text k, Text v) { o.zero = choice(k, v, init_names) == 1; },
+     [](const O& o) { return std::string(init_names[o.zero]); }},
+    {"temperature", [](O& o, Text k, Text v) { o.temperature = number(k, v, 0.0, 16.0); },
+     [](const O& o) { return fmt::format("{}", o.temperature); }},
+    {"floor", [](O& o, Text k, Text v) { o.floor = number(k, v, std::uint32_t{0}, std::uint32_t{65536}); },
+     [](const O& o) { return fmt::format("{}", o.floor); }},
+    {"damping", [](O& o, Text k, Text v) { o.damping = number(k, v, 0.0, 1.0); },
+     [](const O& o) { return fmt::format("{}", o.damping); }},
+    {"scale", [](O& o, Text k, Text v) { o.scale = number(k, v, 1e-6, 1e9); },
+     [](const O& o) { return fmt::format("{}", o.scale); }},
+};
+
+}  // namespace
+
+void set_qwha_option(QwhaOptions& options, std::string_view key, std::string_view value) {
+  const auto found = std::ranges::find(table, key, &Option::key);
+  if (found == std::end(table)) {
+    std::vector<std::string_view> known;
+    for (const Option& option : table) known.push_back(option.key);
+    refuse("qwha.{}: no such option; known are {}", key, fmt::join(known, ", "));
+  }
+  found->set(options, key, value);
+}
+
+QwhaOptions parse_qwha_options(const std::vector<std::string>& assignments) {
+  constexpr std::string_view prefix = "qwha.";
+  QwhaOptions options;
+  for (std::string_view text : assignments) {
+    const std::size_t equals = text.find('=');
+    require(equals != text.npos, "option \"{}\": expected qwha.KEY=VALUE", text);
+    std::string_view key = text.substr(0, equals);
+    if (key.starts_with(prefix)) key.remove_prefix(prefix.size());
+    set_qwha_option(options, key, text.substr(equals + 1));
+  }
+  return options;
+}
+
+std::vector<std::pair<std::string, std::string>> qwha_settings(const QwhaOptions& options) {
+  std::vector<std::pair<std::string, std::string>> settings;
+  for (const Option& option : table) settings.emplace_back(option.key, option.get(options));
+  return settings;
+}
+
+}  // namespace walsh
