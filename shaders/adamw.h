@@ -1,0 +1,11 @@
+// Arguments of the adamw kernel. 1 − β comes from the host: in fp32, 1 − 0.999 is off by 5e-5.
+struct AdamwArgs {
+  uint elements;
+  float beta1;
+  float one_minus_beta1;
+  float beta2;
+  float one_minus_beta2;
+  float epsilon;
+  float weight_decay;
+  float rate_scale;
+};

@@ -1,0 +1,4 @@
+// Arguments of the add kernel.
+struct AddArgs {
+  uint elements;
+};

@@ -1,0 +1,5 @@
+// Arguments of the cross_entropy kernel.
+struct CrossEntropyArgs {
+  uint rows;
+  uint vocabulary;
+};

@@ -1,0 +1,4 @@
+// Arguments of the swiglu kernels.
+struct SwigluArgs {
+  uint elements;
+};

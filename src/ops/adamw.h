@@ -1,0 +1,23 @@
+// AdamW: Adam with decoupled weight decay (Loshchilov and Hutter, 2019, arXiv 1711.05101, alg. 2) on fp32
+// masters. What varies from step to step is read from the device, so that one recording serves all steps.
+#pragma once
+
+#include "ops/op.h"
+
+namespace walsh {
+
+struct AdamwOptions {
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  double weight_decay = 0;
+};
+
+/// parameter, gradient, m, v: f32, one shape. The gradient is multiplied by norm[1], and zeroed for the next
+/// accumulation. step: f32 [4] = {learning rate, 1 − beta1^t, 1 − beta2^t, 0}; norm: f32 [2] of global_norm.
+/// rate_scale multiplies the learning rate for this range. Where norm[0] is not finite the step changes
+/// nothing but the gradient.
+void adamw(Recorder& rec, const Tensor& parameter, const Tensor& gradient, const Tensor& m, const Tensor& v,
+           const Tensor& step, const Tensor& norm, const AdamwOptions& options, float rate_scale = 1);
+
+}  // namespace walsh
