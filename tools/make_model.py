@@ -102,28 +102,59 @@ def save(model, folder):
     write_json(folder / "config.json", CONFIG)
 
 
-def train(model, rows, steps, batch, peak, folder):
-    """AdamW, 100 steps of warm-up, then a cosine to zero."""
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    plain = [p for p in model.parameters() if p.ndim == 1]
-    optimizer = torch.optim.AdamW([{"params": decayed, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}],
-                                  lr=peak, betas=(0.9, 0.95))
-    began, mean = time.time(), None
+class Muon:
+    """Muon: the momentum of a matrix, made nearly orthogonal by five Newton-Schulz steps, is its update; float32.
+
+    Matrices of one shape go through the iteration as one batch. The width ratio scales updates of tall matrices.
+    """
+
+    def __init__(self, parameters, momentum=0.95, decay=0.01):
+        shapes = collections.defaultdict(list)
+        for p in parameters:
+            shapes[p.shape].append(p)
+        self.groups = [(ps, torch.zeros(len(ps), *shape)) for shape, ps in shapes.items()]
+        self.momentum, self.decay = momentum, decay
+
+    @torch.no_grad()
+    def step(self, rate):
+        for parameters, velocity in self.groups:
+            gradient = torch.stack([p.grad for p in parameters])
+            velocity.lerp_(gradient, 1 - self.momentum)
+            x = gradient.lerp(velocity, self.momentum)
+            tall = x.shape[1] > x.shape[2]
+            x = x.mT if tall else x
+            x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
+            for _ in range(5):
+                a = x @ x.mT
+                x = 3.4445 * x + (-4.7750 * a + 2.0315 * a @ a) @ x
+            x = x.mT if tall else x
+            scale = max(1, x.shape[1] / x.shape[2]) ** 0.5
+            for p, update in zip(parameters, x):
+                p.mul_(1 - rate * self.decay).add_(update, alpha=-rate * scale)
+                p.grad = None
+
+
+def train(model, rows, steps, batch, rate, folder):
+    """Muon for the matrices of the layers, AdamW (a fifth of its rate) for embedding and norms; cosine to zero."""
+    inner = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name]
+    muon = Muon(inner)
+    adam = torch.optim.AdamW([p for name, p in model.named_parameters() if p.ndim != 2 or "embed" in name],
+                             betas=(0.9, 0.95), weight_decay=0.0)
+    began, mean = time.time(), 7.0
     for step in range(steps):
-        rate = peak * min(1, (step + 1) / 100) * 0.5 * (1 + math.cos(math.pi * step / steps))
-        for group in optimizer.param_groups:
-            group["lr"] = rate
+        now = rate * min(1, (step + 1) / 30) * 0.5 * (1 + math.cos(math.pi * step / steps))
         ids = rows[step * batch:(step + 1) * batch]
         logits = model(input_ids=ids[:, :-1]).logits
         loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten())
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        mean = loss.item() if mean is None else 0.98 * mean + 0.02 * loss.item()
-        if (step + 1) % 50 == 0:
-            print(f"step {step + 1}/{steps} loss {mean:.4f} rate {rate:.2e} {time.time() - began:.0f} s", flush=True)
-        if (step + 1) % 400 == 0:
+        muon.step(now)
+        adam.param_groups[0]["lr"] = now / 5
+        adam.step()
+        adam.zero_grad()
+        mean += 0.05 * (loss.item() - mean)
+        if (step + 1) % 25 == 0:
+            print(f"step {step + 1}/{steps} loss {mean:.4f} rate {now:.2e} {time.time() - began:.0f} s", flush=True)
+        if (step + 1) % 100 == 0:
             save(model, folder)
 
 
@@ -131,10 +162,10 @@ def main():
     parser = argparse.ArgumentParser(description="train the model in models/")
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--learning-rate", type=float, default=3e-3)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=900)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--learning-rate", type=float, default=2e-2)
+    parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.manual_seed(arguments.seed)
     torch.set_num_threads(arguments.threads)
