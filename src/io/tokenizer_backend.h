@@ -1,0 +1,40 @@
+// What a tokenizer file, of either kind, gives to Tokenizer.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "io/added_tokens.h"
+
+namespace walsh {
+
+class TokenizerBackend {
+ public:
+  virtual ~TokenizerBackend() = default;
+
+  /// `text` is well-formed.
+  virtual std::vector<std::uint32_t> encode(std::string_view text, bool parse_special,
+                                            bool at_start) const = 0;
+  virtual std::string decode(std::span<const std::uint32_t> ids, bool skip_special) const = 0;
+  virtual std::optional<std::uint32_t> id_of(std::string_view token) const = 0;
+  /// Highest id + 1.
+  virtual std::uint32_t vocabulary_size() const = 0;
+  /// The token that the file itself puts before a text, if any.
+  virtual std::optional<std::uint32_t> leading_token() const = 0;
+  virtual std::optional<std::uint32_t> end_token() const = 0;
+};
+
+std::unique_ptr<TokenizerBackend> load_tokenizer_json(const std::filesystem::path& path);
+
+/// `added` are the special tokens that tokenizer_config.json or added_tokens.json name beside the model's
+/// own.
+std::unique_ptr<TokenizerBackend> load_sentencepiece(const std::filesystem::path& path,
+                                                     const std::vector<AddedToken>& added);
+
+}  // namespace walsh
