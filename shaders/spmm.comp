@@ -22,6 +22,12 @@ layout(push_constant) uniform Push { SpmmArgs args; };
 const uint PITCH = 64 * TOKENS + 1;
 shared float tile[4 * OUTPUTS * PITCH];
 
+void add_coefficient(inout float sums[8], uint k, uint at[8]) {
+  const float value = values[PERMUTED == 1 ? permutation[k] : k];
+  const uint first = (index[k >> 1] >> (16 * (k & 1)) & 0xffffu) * args.tokens;
+  for (uint v = 0; v < TOKENS; ++v) sums[v] += value * xt[first + at[v]];
+}
+
 void main() {
   const uint across = (args.outputs + 4 * OUTPUTS - 1) / (4 * OUTPUTS);
   const uint token = row_index() / across * (64 * TOKENS);
@@ -37,11 +43,11 @@ void main() {
     for (uint v = 0; v < TOKENS; ++v) sums[v] = 0.0;
     if (output_ + row < args.outputs) {
       const uint end = pointer[output_ + row + 1];
-      for (uint k = pointer[output_ + row]; k < end; ++k) {
-        const float value = values[PERMUTED == 1 ? permutation[k] : k];
-        const uint first = (index[k >> 1] >> (16 * (k & 1)) & 0xffffu) * args.tokens;
-        for (uint v = 0; v < TOKENS; ++v) sums[v] += value * xt[first + at[v]];
-      }
+      uint k = pointer[output_ + row];
+      // Four coefficients an iteration: the loop's own cost, and llvmpipe ends loops after 65535 iterations in all.
+      for (; k + 4 <= end; k += 4)
+        for (uint u = 0; u < 4; ++u) add_coefficient(sums, k + u, at);
+      for (; k < end; ++k) add_coefficient(sums, k, at);
     }
     for (uint v = 0; v < TOKENS; ++v) tile[row * PITCH + lane + 64 * v] = args.scale * sums[v];
   }
