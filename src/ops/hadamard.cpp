@@ -1,0 +1,98 @@
+#include "ops/hadamard.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "shaders/hadamard.h"
+
+namespace walsh {
+namespace {
+
+constexpr std::uint32_t shared_words = 8192;     // 32 KiB, the least that a device has
+constexpr std::uint32_t tile_target = 4096;      // elements of rows that share a workgroup
+constexpr std::uint32_t most_rows_at_once = 16;  // shaders/lib/hadamard.glsl
+
+/// H_order of Sylvester's construction as a base: entry (−1)^popcount(i & j).
+HadamardBase sylvester(std::uint32_t order) {
+  HadamardBase base{order, std::vector<std::uint32_t>(std::size_t{order} * ((order + 31) / 32), 0)};
+  for (std::uint32_t i = 0; i < order; ++i)
+    for (std::uint32_t j = 0; j < order; ++j)
+      if (std::popcount(i & j) % 2 == 1) base.signs[i * base.words_per_row() + j / 32] |= 1u << (j % 32);
+  return base;
+}
+
+}  // namespace
+
+HadamardTransform::Factor HadamardTransform::add_factor(const HadamardBase& base, std::uint32_t inner) {
+  const std::uint32_t blocks = ceil_div(base.order, most_rows_at_once);
+  Factor factor{base.order, inner, ceil_div(base.order, blocks), {}};
+  for (const bool transposed : {false, true}) {
+    factor.signs[transposed] = static_cast<std::uint32_t>(words_.size());
+    for (std::uint32_t block = 0; block < blocks; ++block)
+      for (std::uint32_t j = 0; j < base.order; ++j) {
+        std::uint32_t word = 0;
+        for (std::uint32_t r = 0; r < factor.rows_at_once; ++r) {
+          const std::uint32_t k = block * factor.rows_at_once + r;
+          if (k < base.order && (transposed ? base.negative(j, k) : base.negative(k, j))) word |= 1u << r;
+        }
+        words_.push_back(word);
+      }
+  }
+  return factor;
+}
+
+HadamardTransform::HadamardTransform(vk::Arena& arena, std::uint32_t n)
+    : layout_(require_hadamard_layout(n)) {
+  const std::uint32_t butterflies = std::min(layout_.m2, shared_words);
+  bits_ = static_cast<std::uint32_t>(std::countr_zero(butterflies));
+  std::uint32_t inner = butterflies;
+  if (layout_.m2 > butterflies) {
+    outer_.push_back(add_factor(sylvester(layout_.m2 / butterflies), inner));
+    inner = layout_.m2;
+  }
+  for (auto order = layout_.bases.rbegin(); order != layout_.bases.rend(); ++order) {
+    const Factor factor = add_factor(hadamard_base(*order), inner);
+    if (outer_.empty() && first_.order == 1 && inner * *order <= shared_words)
+      first_ = factor;
+    else
+      outer_.push_back(factor);
+    inner *= *order;
+  }
+  if (words_.empty()) words_.push_back(0);  // a binding has memory even where no base is read
+  table_ = reserve(arena, DType::u32, {words_.size()});
+}
+
+void HadamardTransform::upload(vk::Device& device) const { device.upload(table_, words_); }
+
+void hadamard(Recorder& rec, const Tensor& y, const Tensor& x, const HadamardTransform& h, bool transposed,
+              float scale, bool accumulate) {
+  expect("hadamard", "x", x, DType::f32, {x.shape.rows(), h.layout().n});
+  expect("hadamard", "y", y, DType::f32, x.shape);
+  require(!accumulate || y.memory.block != x.memory.block || y.memory.offset != x.memory.offset,
+          "hadamard: y and x are the same tensor, accumulation needs two");
+  const std::uint32_t elements = count32("hadamard", x.shape.elements());
+
+  const HadamardTransform::Factor& base = h.first_;
+  const std::uint32_t width = base.order << h.bits_;
+  const bool padded = width + width / 32 <= shared_words;
+  const std::uint32_t rows = std::max(1u, tile_target / width);
+  const std::uint32_t tile = rows * width + (padded ? rows * width / 32 : 0) + 1;
+  const bool one_pass = h.outer_.empty();
+  const Tensor& first_y = accumulate && !one_pass ? x : y;
+  HadamardArgs args{elements / width, 1, base.signs[transposed], accumulate && one_pass,
+                    one_pass ? scale : 1};
+  rec.dispatch("hadamard_rows", {first_y, x, h.table_}, args, groups_for_rows(ceil_div(args.rows, rows)),
+               {base.order, h.bits_, rows, base.rows_at_once, padded, padded ? tile : rows * width});
+
+  for (const HadamardTransform::Factor& factor : h.outer_) {
+    const bool last = &factor == &h.outer_.back();
+    const std::uint32_t columns = factor.order * 32 <= shared_words ? 32 : 8;
+    args = {elements / (factor.order * factor.inner), factor.inner, factor.signs[transposed],
+            accumulate && last, last ? scale : 1};
+    rec.dispatch("hadamard_base", {last ? y : first_y, first_y, h.table_}, args,
+                 groups_for_rows(std::uint64_t{args.rows} * ceil_div(factor.inner, columns)),
+                 {factor.order, columns, factor.rows_at_once, factor.order * columns});
+  }
+}
+
+}  // namespace walsh

@@ -1,0 +1,51 @@
+// The Hadamard transform of rows on the device, fp32 inside (src/ops/hadamard_layout.h says what H_r is):
+//   y[r,:] = scale · x[r,:] · H_r      or · H_rᵀ
+// Butterflies along m2 and the innermost base in one pass over memory where a row fits shared memory (up to
+// 8192 elements); every further base, and what a power of two has beyond 8192, takes one more pass.
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "ops/hadamard_layout.h"
+#include "ops/op.h"
+
+namespace walsh {
+
+/// The construction for one width, with the signs of its bases on the device.
+class HadamardTransform {
+ public:
+  /// Reserves the table of signs; refuses a width that no construction covers.
+  HadamardTransform(vk::Arena& arena, std::uint32_t n);
+
+  /// Fills the table; after the arena's commit.
+  void upload(vk::Device& device) const;
+
+  const HadamardLayout& layout() const { return layout_; }
+
+ private:
+  friend void hadamard(Recorder&, const Tensor&, const Tensor&, const HadamardTransform&, bool, float, bool);
+
+  /// A base (or the Sylvester matrix of a power of two) along one axis.
+  struct Factor {
+    std::uint32_t order = 1;
+    std::uint32_t inner = 1;               // elements between neighbours on its axis
+    std::uint32_t rows_at_once = 1;        // results of a column that an invocation computes together
+    std::array<std::uint32_t, 2> signs{};  // first word in the table: had, hadᵀ
+  };
+  Factor add_factor(const HadamardBase& base, std::uint32_t inner);
+
+  HadamardLayout layout_;
+  std::uint32_t bits_ = 0;     // log2 of the butterflies that the first pass does
+  Factor first_;               // its base; order 1: none
+  std::vector<Factor> outer_;  // one pass each, innermost first
+  std::vector<std::uint32_t> words_;
+  Tensor table_;
+};
+
+/// y, x: f32 [R, n]. y may be x. accumulate: y += ..., then y is not x, and x is spent: a row that takes
+/// several passes is transformed in it.
+void hadamard(Recorder& rec, const Tensor& y, const Tensor& x, const HadamardTransform& h, bool transposed,
+              float scale, bool accumulate = false);
+
+}  // namespace walsh
