@@ -1,0 +1,7 @@
+// Arguments of the quant_matmul kernels: codes [outputs, words_per_row], see src/tensor/quantized_matrix.h.
+struct QuantMatmulArgs {
+  uint tokens;
+  uint inputs;
+  uint outputs;
+  uint words_per_row;
+};

@@ -1,0 +1,31 @@
+// The tiling of shaders/lib/gemm.glsl: C [rows, columns], workgroups of gx × gy invocations, tm × tn results
+// each.
+#pragma once
+
+#include <cstdint>
+
+#include "ops/op.h"
+
+namespace walsh {
+
+struct GemmTile {
+  std::uint32_t gx, gy, tm, tn, bk;
+
+  std::uint32_t rows() const { return gy * tm; }
+  std::uint32_t columns() const { return gx * tn; }
+};
+
+/// The tile for a product of this size on this device; every choice of tile is in gemm.cpp.
+GemmTile choose_tile(const vk::DeviceInfo& device, std::uint64_t rows, std::uint64_t columns);
+
+/// Whether no tile hangs over an edge.
+bool divides(const GemmTile& tile, std::uint64_t rows, std::uint64_t columns, std::uint64_t depth);
+
+/// Workgroups of the product.
+Groups groups_for(const GemmTile& tile, std::uint64_t rows, std::uint64_t columns);
+
+/// Refuses unless `tensor` is f32 with `width` elements on the last axis and `rows` on all others together.
+void expect_rows(std::string_view op, std::string_view name, const Tensor& tensor, std::uint64_t width,
+                 std::uint64_t rows);
+
+}  // namespace walsh

@@ -1,0 +1,91 @@
+#include "ops/matmul.h"
+
+#include "ops/gemm.h"
+#include "shaders/matmul.h"
+
+namespace walsh {
+namespace {
+
+std::uint32_t weight_type(std::string_view op, const Tensor& w) {
+  require(static_cast<bool>(w), "{}: w is missing", op);
+  require(w.shape.rank() == 2, "{}: w has shape {}, expected two axes", op, w.shape.text());
+  require(w.dtype == DType::f32 || w.dtype == DType::f16 || w.dtype == DType::bf16,
+          "{}: w is {}, expected f32, f16 or bf16", op, name_of(w.dtype));
+  return w.dtype == DType::f32 ? 0 : w.dtype == DType::f16 ? 1 : 2;
+}
+
+// Calls `part(rows of w, first row)` for parts of w that the device can bind: one, unless w is a large
+// embedding. A part begins at a multiple of 128 rows, which keeps it on the boundary of Arena::alignment.
+template <typename Part>
+void for_parts(Recorder& rec, const Tensor& w, Part&& part) {
+  const std::uint64_t rows = w.shape[0], row_bytes = w.shape[1] * size_of(w.dtype);
+  const std::uint64_t fit = rec.device().info().limits.max_storage_range / row_bytes;
+  const std::uint64_t step = fit >= rows ? rows : fit / 128 * 128;
+  require(step > 0, "a matrix {} of {}: 128 rows do not fit a binding of {} bytes", w.shape.text(),
+          name_of(w.dtype), rec.device().info().limits.max_storage_range);
+  for (std::uint64_t first = 0; first < rows; first += step) {
+    const std::uint64_t count = std::min(step, rows - first);
+    const std::uint64_t offset = first * row_bytes;
+    // 16-bit tensors end on a whole word of padding.
+    const std::uint64_t bytes = std::min(w.memory.size - offset, (count * row_bytes + 3) / 4 * 4);
+    part(w.memory.part(offset, bytes), static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(count));
+  }
+}
+
+}  // namespace
+
+void matmul_forward(Recorder& rec, const Tensor& y, const Tensor& x, const Tensor& w, const Tensor& bias) {
+  const std::uint32_t type = weight_type("matmul_forward", w);
+  const std::uint64_t tokens = x.shape.rows(), n = w.shape[1], m = w.shape[0];
+  expect_rows("matmul_forward", "x", x, n, tokens);
+  expect_rows("matmul_forward", "y", y, m, tokens);
+  if (bias) expect("matmul_forward", "bias", bias, DType::f32, {m});
+  for_parts(rec, w, [&](const vk::Slice& part, std::uint32_t first, std::uint32_t count) {
+    const GemmTile tile = choose_tile(rec.device().info(), tokens, count);
+    const MatmulArgs args{static_cast<std::uint32_t>(tokens), static_cast<std::uint32_t>(n), count, first,
+                          static_cast<std::uint32_t>(m)};
+    rec.dispatch("matmul_forward", {y, x, part, bias ? bias : x}, args, groups_for(tile, tokens, count),
+                 {tile.gx, tile.gy, tile.tm, tile.tn, tile.bk, divides(tile, tokens, count, n), type,
+                  static_cast<bool>(bias)});
+  });
+}
+
+void matmul_backward(Recorder& rec, const Tensor& dx, const Tensor& dy, const Tensor& w, bool accumulate) {
+  const std::uint32_t type = weight_type("matmul_backward", w);
+  const std::uint64_t tokens = dy.shape.rows(), n = w.shape[1], m = w.shape[0];
+  expect_rows("matmul_backward", "dy", dy, m, tokens);
+  expect_rows("matmul_backward", "dx", dx, n, tokens);
+  const GemmTile tile = choose_tile(rec.device().info(), tokens, n);
+  for_parts(rec, w, [&](const vk::Slice& part, std::uint32_t first, std::uint32_t count) {
+    const MatmulArgs args{static_cast<std::uint32_t>(tokens), static_cast<std::uint32_t>(n), count, first,
+                          static_cast<std::uint32_t>(m)};
+    rec.dispatch("matmul_backward", {dx, dy, part}, args, groups_for(tile, tokens, n),
+                 {tile.gx, tile.gy, tile.tm, tile.tn, tile.bk, divides(tile, tokens, n, count), type,
+                  accumulate || first > 0});
+  });
+}
+
+void matmul_backward_weight(Recorder& rec, const Tensor& dw, const Tensor& dy, const Tensor& x) {
+  const std::uint64_t tokens = x.shape.rows(), n = x.shape.back(), m = dy.shape.back();
+  expect_rows("matmul_backward_weight", "x", x, n, tokens);
+  expect_rows("matmul_backward_weight", "dy", dy, m, tokens);
+  expect("matmul_backward_weight", "dw", dw, DType::f32, {m, n});
+  for_parts(rec, dw, [&](const vk::Slice& part, std::uint32_t first, std::uint32_t count) {
+    const GemmTile tile = choose_tile(rec.device().info(), count, n);
+    const MatmulArgs args{static_cast<std::uint32_t>(tokens), static_cast<std::uint32_t>(n), count, first,
+                          static_cast<std::uint32_t>(m)};
+    rec.dispatch("matmul_backward_weight", {part, dy, x}, args, groups_for(tile, count, n),
+                 {tile.gx, tile.gy, tile.tm, tile.tn, tile.bk, divides(tile, count, n, tokens)});
+  });
+}
+
+void matmul_backward_bias(Recorder& rec, const Tensor& dbias, const Tensor& dy) {
+  const std::uint64_t tokens = dy.shape.rows(), m = dy.shape.back();
+  expect_rows("matmul_backward_bias", "dy", dy, m, tokens);
+  expect("matmul_backward_bias", "dbias", dbias, DType::f32, {m});
+  const MatmulArgs args{static_cast<std::uint32_t>(tokens), 0, static_cast<std::uint32_t>(m), 0,
+                        static_cast<std::uint32_t>(m)};
+  rec.dispatch("matmul_backward_bias", {dbias, dy}, args, groups_for_elements(m, 64));
+}
+
+}  // namespace walsh

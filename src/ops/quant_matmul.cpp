@@ -1,0 +1,60 @@
+#include "ops/quant_matmul.h"
+
+#include "ops/gemm.h"
+#include "shaders/quant_matmul.h"
+
+namespace walsh {
+namespace {
+
+void expect_weight(std::string_view op, const QuantizedTensor& w) {
+  require(w.bits == 2 || w.bits == 3 || w.bits == 4 || w.bits == 8,
+          "{}: w has {} bits, expected 2, 3, 4 or 8", op, w.bits);
+  require(w.group_size > 0 && w.columns % w.group_size == 0, "{}: w has {} columns in groups of {}", op,
+          w.columns, w.group_size);
+  expect(op, "w.codes", w.codes, DType::u32, {w.rows, words_per_row(w.columns, w.bits)});
+  expect(op, "w.grid", w.grid, DType::u32, {w.rows, w.columns / w.group_size});
+}
+
+QuantMatmulArgs arguments(const QuantizedTensor& w, std::uint64_t tokens) {
+  return {static_cast<std::uint32_t>(tokens), w.columns, w.rows, words_per_row(w.columns, w.bits)};
+}
+
+}  // namespace
+
+void quant_matmul_forward(Recorder& rec, const Tensor& y, const Tensor& x, const QuantizedTensor& w,
+                          const Tensor& bias) {
+  const std::uint64_t tokens = x.shape.rows();
+  expect_weight("quant_matmul_forward", w);
+  expect_rows("quant_matmul_forward", "x", x, w.columns, tokens);
+  expect_rows("quant_matmul_forward", "y", y, w.rows, tokens);
+  if (bias) expect("quant_matmul_forward", "bias", bias, DType::f32, {w.rows});
+  const GemmTile tile = choose_tile(rec.device().info(), tokens, w.rows);
+  rec.dispatch("quant_matmul_forward", {y, x, w.codes, w.grid, bias ? bias : x}, arguments(w, tokens),
+               groups_for(tile, tokens, w.rows),
+               {tile.gx, tile.gy, tile.tm, tile.tn, tile.bk, divides(tile, tokens, w.rows, w.columns), w.bits,
+                w.group_size, static_cast<bool>(bias)});
+}
+
+void quant_matmul_backward(Recorder& rec, const Tensor& dx, const Tensor& dy, const QuantizedTensor& w,
+                           bool accumulate) {
+  const std::uint64_t tokens = dy.shape.rows();
+  expect_weight("quant_matmul_backward", w);
+  expect_rows("quant_matmul_backward", "dy", dy, w.rows, tokens);
+  expect_rows("quant_matmul_backward", "dx", dx, w.columns, tokens);
+  const GemmTile tile = choose_tile(rec.device().info(), tokens, w.columns);
+  rec.dispatch("quant_matmul_backward", {dx, dy, w.codes, w.grid}, arguments(w, tokens),
+               groups_for(tile, tokens, w.columns),
+               {tile.gx, tile.gy, tile.tm, tile.tn, tile.bk, divides(tile, tokens, w.columns, w.rows), w.bits,
+                w.group_size, accumulate});
+}
+
+void dequantize(Recorder& rec, const Tensor& w, const QuantizedTensor& q) {
+  expect_weight("dequantize", q);
+  expect("dequantize", "w", w, DType::f32, {q.rows, q.columns});
+  count32("dequantize", w.shape.elements());
+  rec.dispatch("quant_matmul_dequantize", {w, q.codes, q.grid}, arguments(q, 0),
+               groups_for_elements(std::uint64_t{q.rows} * ceil_div(q.columns, 8), 64),
+               {q.bits, q.group_size});
+}
+
+}  // namespace walsh
