@@ -106,7 +106,9 @@ bool is_number(std::int32_t code_point) {
 
 bool is_word(std::int32_t code_point) {
   const auto category = utf8proc_category(code_point);
-  return category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_PC;
+  if (code_point == 0x200C || code_point == 0x200D) return true;
+  return category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_PC &&
+         category != UTF8PROC_CATEGORY_NO;
 }
 
 bool is_white_space(std::int32_t code_point) {

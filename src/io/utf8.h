@@ -30,8 +30,8 @@ std::string in_quotes(std::string_view text);
 enum class NormalForm { nfc, nfd, nfkc, nfkd };
 std::string normalize(std::string_view text, NormalForm form);
 
-bool is_number(std::int32_t code_point);       // categories Nd, Nl, No
-bool is_word(std::int32_t code_point);         // letters, marks, numbers, connector punctuation
+bool is_number(std::int32_t code_point);  // categories Nd, Nl, No
+bool is_word(std::int32_t code_point);    // letters, marks, decimal and letter numbers, connectors, joiners
 bool is_white_space(std::int32_t code_point);  // the property White_Space
 
 }  // namespace walsh
