@@ -194,6 +194,9 @@ void Recorder::dispatch(std::string_view module, std::span<const Slice> buffers,
     require(slice.size <= limits.max_storage_range,
             "kernel {}: binding {} has {} bytes, maxStorageBufferRange is {}", module, i, slice.size,
             limits.max_storage_range);
+    require(slice.offset % limits.storage_alignment == 0,
+            "kernel {}: binding {} begins at byte {}, the device wants a multiple of {}", module, i,
+            slice.offset, limits.storage_alignment);
     // A whole number of words: a tail of bytes is read as the word that holds it, and slices are padded to
     // 256 bytes.
     infos[i] = {slice.block->buffer, slice.offset, (slice.size + 3) / 4 * 4};

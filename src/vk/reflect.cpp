@@ -54,13 +54,37 @@ struct Parsed {
   std::optional<std::array<std::uint32_t, 3>> local_size, local_size_ids;
 };
 
+// The fewest words an instruction read here may have: what `parse` takes without asking.
+std::uint32_t least_length(std::uint32_t op) {
+  switch (op) {
+    case op_execution_mode:
+    case op_execution_mode_id:
+    case op_decorate:
+    case op_type_int:
+    case op_type_float:
+    case op_spec_constant_composite:
+      return 3;
+    case op_member_decorate:
+    case op_type_pointer:
+    case op_constant:
+    case op_spec_constant:
+    case op_variable:
+      return 4;
+    case op_type_struct:
+      return 2;
+    default:
+      return 1;
+  }
+}
+
 Parsed parse(std::string_view name, std::span<const std::uint32_t> words) {
   require(words.size() > 5 && words[0] == 0x07230203u, "kernel {}: not a SPIR-V module", name);
   Parsed out;
   for (std::size_t at = 5; at < words.size();) {
     const std::uint32_t length = words[at] >> 16;
     const std::uint32_t op = words[at] & 0xffffu;
-    require(length > 0 && at + length <= words.size(), "kernel {}: its SPIR-V is cut short", name);
+    require(length >= least_length(op) && at + length <= words.size(), "kernel {}: its SPIR-V is cut short",
+            name);
     const auto operand = words.subspan(at + 1, length - 1);
     switch (op) {
       case op_decorate:
@@ -90,10 +114,12 @@ Parsed parse(std::string_view name, std::span<const std::uint32_t> words) {
         out.variables.push_back({operand[1], operand[0], operand[2]});
         break;
       case op_execution_mode:
-        if (operand[1] == mode_local_size) out.local_size = {{operand[2], operand[3], operand[4]}};
+        if (operand[1] == mode_local_size && operand.size() > 4)
+          out.local_size = {{operand[2], operand[3], operand[4]}};
         break;
       case op_execution_mode_id:
-        if (operand[1] == mode_local_size_id) out.local_size_ids = {{operand[2], operand[3], operand[4]}};
+        if (operand[1] == mode_local_size_id && operand.size() > 4)
+          out.local_size_ids = {{operand[2], operand[3], operand[4]}};
         break;
       default:
         break;

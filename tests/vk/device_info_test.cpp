@@ -1,0 +1,78 @@
+#include "vk/device_info.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace walsh::vk {
+namespace {
+
+std::string refusal(const std::string& which, const std::string& disabled = {}) {
+  try {
+    choose_device(which, disabled);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST(device_info, devices_are_numbered_with_cpu_drivers_last) {
+  const auto devices = list_devices();
+  ASSERT_FALSE(devices.empty());
+  bool cpu = false;
+  for (std::size_t i = 0; i < devices.size(); ++i) {
+    EXPECT_EQ(devices[i].index, i);
+    EXPECT_FALSE(devices[i].name.empty());
+    EXPECT_GT(devices[i].memory_bytes, 0u);
+    EXPECT_LE(devices[i].memory_free_bytes, devices[i].memory_bytes);
+    EXPECT_FALSE(cpu && devices[i].type != DeviceType::cpu) << "a GPU after a CPU driver";
+    cpu = cpu || devices[i].type == DeviceType::cpu;
+    EXPECT_GT(devices[i].limits.storage_alignment, 0u);
+    EXPECT_LE(devices[i].limits.storage_alignment, 256u);
+  }
+}
+
+TEST(device_info, chosen_by_index_or_part_of_a_name) {
+  const auto first = choose_device("");
+  EXPECT_EQ(first.index, 0u);
+  EXPECT_EQ(choose_device("0").name, first.name);
+  std::string part = first.name.substr(0, first.name.size() / 2 + 1);
+  std::transform(part.begin(), part.end(), part.begin(), [](unsigned char c) { return std::toupper(c); });
+  EXPECT_EQ(choose_device(part).name, first.name);
+}
+
+TEST(device_info, refusals_are_one_line) {
+  const std::size_t count = list_devices().size();
+  EXPECT_EQ(refusal(std::to_string(count)),
+            fmt::format("device index {} is out of range: this machine has {} (0 to {}); see walsh devices",
+                        count, count, count - 1));
+  EXPECT_EQ(
+      refusal("99999999999999999999999"),
+      fmt::format("device index 99999999999999999999999 is out of range: this machine has {} (0 to {}); see "
+                  "walsh devices",
+                  count, count - 1));
+  EXPECT_EQ(refusal("no such device"), "no device is named like \"no such device\"; see walsh devices");
+  EXPECT_EQ(refusal("-1"), "no device is named like \"-1\"; see walsh devices");
+  EXPECT_EQ(refusal("", "fp16,warp"),
+            "unknown feature \"warp\" in --disable; known: storage16 storage8 fp16 bf16 int64 int-dot "
+            "coopmat coopmat2 "
+            "subgroups");
+}
+
+TEST(device_info, features_are_switched_off_by_name) {
+  const auto all = names_of(choose_device("").features);
+  for (const std::string& name : all) {
+    const auto left = names_of(choose_device("", name).features);
+    EXPECT_EQ(left.size(), all.size() - 1) << name;
+    EXPECT_EQ(std::count(left.begin(), left.end(), name), 0) << name;
+  }
+  EXPECT_TRUE(
+      names_of(
+          choose_device("", "storage16,storage8,fp16,bf16,int64,int-dot,coopmat,coopmat2,subgroups").features)
+          .empty());
+}
+
+}  // namespace
+}  // namespace walsh::vk

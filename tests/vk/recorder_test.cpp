@@ -1,0 +1,224 @@
+#include "vk/recorder.h"
+
+#include "base/error.h"
+#include "ops/add.h"
+#include "ops/cross_entropy.h"
+#include "shaders/add.h"
+#include "tests/support/gpu.h"
+
+namespace walsh {
+namespace {
+
+template <typename Record>
+std::size_t barriers(Record&& record) {
+  vk::Recorder rec(test::device());
+  record(rec);
+  return rec.finish().barriers();
+}
+
+TEST(recorder, barriers_are_derived_from_what_dispatches_touch) {
+  test::Tensors t;
+  const Tensor a = t.zeros({64}), b = t.zeros({64}), x = t.zeros({64}), y = t.zeros({64}), z = t.zeros({64});
+  EXPECT_EQ(barriers([&](Recorder& rec) { add(rec, a, a, b); }), 0u) << "in place";
+  EXPECT_EQ(barriers([&](Recorder& rec) {
+              add(rec, x, a, b);
+              add(rec, y, a, b);
+            }),
+            0u)
+      << "two readers of the same inputs";
+  EXPECT_EQ(barriers([&](Recorder& rec) {
+              add(rec, x, a, b);
+              add(rec, y, x, b);
+            }),
+            1u)
+      << "read after write";
+  EXPECT_EQ(barriers([&](Recorder& rec) {
+              add(rec, x, a, b);
+              add(rec, a, y, b);
+            }),
+            1u)
+      << "write after read";
+  EXPECT_EQ(barriers([&](Recorder& rec) {
+              add(rec, x, a, b);
+              add(rec, x, y, b);
+            }),
+            1u)
+      << "write after write";
+  EXPECT_EQ(barriers([&](Recorder& rec) {
+              add(rec, x, a, b);
+              add(rec, y, a, b);
+              add(rec, z, x, b);
+              add(rec, a, y, b);
+            }),
+            1u)
+      << "one barrier orders everything before it";
+  EXPECT_EQ(barriers([&](Recorder& rec) {
+              rec.clear(x);
+              rec.copy(y, a);
+              add(rec, z, x, y);
+            }),
+            1u)
+      << "copies and clears count";
+}
+
+TEST(recorder, ranges_of_one_block_are_told_apart) {
+  test::Tensors t;
+  const Tensor whole = t.zeros({4, 64}), a = t.zeros({1, 64}), b = t.zeros({2, 64});
+  EXPECT_EQ(barriers([&](Recorder& rec) {
+              add(rec, whole.rows(0, 1), a, a);
+              add(rec, whole.rows(1, 1), a, a);
+              add(rec, whole.rows(2, 2), b, b);
+            }),
+            0u);
+  EXPECT_EQ(barriers([&](Recorder& rec) {
+              add(rec, whole.rows(1, 1), a, a);
+              add(rec, whole.rows(0, 2), b, b);
+            }),
+            1u);
+}
+
+// 24 dispatches a piece, and a piece opens with a full barrier of its own.
+TEST(recorder, a_long_recording_is_cut_into_pieces) {
+  test::Tensors t;
+  const Tensor a = t.zeros({300}), one = t.f32({300}, std::vector<float>(300, 1));
+  vk::Recorder rec(test::device());
+  for (int i = 0; i < 60; ++i) add(rec, a, a, one);
+  vk::Recording recording = rec.finish();
+  EXPECT_EQ(recording.pieces(), 3u);
+  EXPECT_EQ(recording.dispatches(), 60u);
+  EXPECT_EQ(recording.barriers(), 57u);
+  test::device().wait(test::device().submit(recording));
+  EXPECT_EQ(test::read(a), std::vector<float>(300, 60));
+}
+
+// More dispatches than one descriptor pool has sets, in a chain that every link must keep.
+TEST(recorder, a_recording_beyond_one_descriptor_pool) {
+  test::Tensors t;
+  const Tensor a = t.zeros({5}), one = t.f32({5}, {1, 2, 3, 4, 5});
+  test::run([&](Recorder& rec) {
+    for (int i = 0; i < 600; ++i) add(rec, a, a, one);
+  });
+  EXPECT_EQ(test::read(a), (std::vector<float>{600, 1200, 1800, 2400, 3000}));
+}
+
+TEST(recorder, replays_give_the_same_bits) {
+  const std::uint64_t rows = 5, vocabulary = 3001;
+  const auto x = normal(rows * vocabulary, 1);
+  test::Tensors t;
+  const Tensor fresh = t.f32({rows, vocabulary}, x), logits = t.empty({rows, vocabulary}),
+               loss = t.empty({rows}), targets = t.i32({rows}, {0, 7, -1, 3000, 12}),
+               scale = t.f32({1}, {0.25f});
+  vk::Recorder rec(test::device());
+  rec.copy(logits, fresh);
+  cross_entropy(rec, loss, logits, targets, scale, true);
+  vk::Recording recording = rec.finish();
+  std::vector<float> first_loss, first_gradient;
+  for (int run = 0; run < 20; ++run) {
+    test::device().submit(recording);
+    test::device().wait(
+        test::device().submit(recording));  // twice in a row, the second while the first is pending
+    const auto got_loss = test::read(loss), got_gradient = test::read(logits);
+    if (run == 0) {
+      first_loss = got_loss;
+      first_gradient = got_gradient;
+    }
+    ASSERT_EQ(got_loss, first_loss) << run;
+    ASSERT_EQ(got_gradient, first_gradient) << run;
+  }
+}
+
+TEST(recorder, scopes_are_timed_when_profiled) {
+  test::Tensors t;
+  const Tensor a = t.zeros({100000}), b = t.zeros({100000});
+  const auto record = [&](bool profile) {
+    vk::Recorder rec(test::device(), profile);
+    {
+      const auto outer = rec.scope("outer");
+      for (const char* name : {"first", "second"}) {
+        const auto inner = rec.scope(name);
+        add(rec, a, a, b);
+      }
+    }
+    vk::Recording recording = rec.finish();
+    test::device().wait(test::device().submit(recording));
+    return recording.scope_times();
+  };
+  EXPECT_TRUE(record(false).empty());
+  if (test::device().info().limits.timestamp_nanoseconds == 0) GTEST_SKIP() << "no timestamps";
+  const auto times = record(true);
+  ASSERT_EQ(times.size(), 3u);
+  EXPECT_EQ(times[0].name, "outer");
+  EXPECT_EQ(times[1].name, "first");
+  EXPECT_EQ(times[2].name, "second");
+  EXPECT_GE(times[0].seconds, times[1].seconds + times[2].seconds);
+  EXPECT_GE(times[2].begin_seconds, times[1].begin_seconds + times[1].seconds);
+}
+
+template <typename Act>
+std::string refusal(Act&& act) {
+  try {
+    act();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST(recorder, refuses_by_name) {
+  test::Tensors t;
+  const Tensor a = t.zeros({64});
+  const AddArgs args{64};
+  const struct { std::uint32_t first, second; } two_words{64, 0};
+  vk::Recorder rec(test::device());
+  EXPECT_EQ(refusal([&] {
+              rec.dispatch("add", {a, a}, args, {1, 1, 1});
+            }),
+            "kernel add: 2 buffers given, it binds 3");
+  EXPECT_EQ(refusal([&] {
+              rec.dispatch("add", {a, a, a}, two_words, {1, 1, 1});
+            }),
+            "kernel add: 8 bytes of arguments given, its push constants have 4");
+  EXPECT_EQ(refusal([&] {
+              rec.dispatch("nonesuch", {a, a, a}, args, {1, 1, 1});
+            }),
+            "kernel nonesuch is not in this build");
+  EXPECT_EQ(refusal([&] {
+              rec.dispatch("add", {a, a, a}, args, {1, 1, 1}, {4});
+            }),
+            "kernel add: 1 specialization constants given, it declares 0");
+  EXPECT_EQ(refusal([&] {
+              rec.dispatch("add", {a, vk::Slice{}, a}, args, {1, 1, 1});
+            }),
+            "kernel add: binding 1 has no memory");
+  EXPECT_THROW(rec.dispatch("add", {a, a, a}, args, {0, 1, 1}), Error);
+  EXPECT_EQ(refusal([&] { rec.copy(a, a.memory.part(0, 8)); }), "copy: 8 bytes into 256");
+  // What was refused left nothing behind.
+  add(rec, a, a, a);
+  EXPECT_EQ(rec.finish().dispatches(), 1u);
+}
+
+TEST(recorder, refuses_an_open_scope_at_the_end) {
+  vk::Recorder rec(test::device());
+  const auto scope = rec.scope("open");
+  EXPECT_EQ(refusal([&] { rec.finish(); }), "recorder: 1 scopes are still open");
+}
+
+TEST(recorder, refuses_bindings_beyond_the_device) {
+  vk::DeviceInfo info = test::device().info();
+  info.limits.max_storage_range = 256;
+  info.limits.storage_alignment = 64;
+  vk::Device device(info);
+  TensorStore t(device);
+  const Tensor fits = t.zeros({64}), large = t.zeros({65});
+  vk::Recorder rec(device);
+  add(rec, fits, fits, fits);
+  EXPECT_EQ(refusal([&] { add(rec, large, large, large); }),
+            "kernel add: binding 0 has 260 bytes, maxStorageBufferRange is 256");
+  const Tensor part = fits.rows(16, 4), odd = fits.rows(4, 4);
+  add(rec, part, part, part);
+  EXPECT_EQ(refusal([&] { add(rec, part, odd, odd); }),
+            "kernel add: binding 1 begins at byte 16, the device wants a multiple of 64");
+}
+
+}  // namespace
+}  // namespace walsh
