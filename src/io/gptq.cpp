@@ -61,15 +61,8 @@ bool ten_a_word(const TensorView& tensor, std::uint32_t found, std::uint32_t cod
   return true;
 }
 
-void unpack(std::span<const std::uint32_t> stream, std::uint32_t bits, bool ten,
-            std::span<std::uint8_t> codes) {
-  if (ten)
-    unpack_codes_ten_a_word(stream, codes);
-  else
-    unpack_codes(stream, bits, codes);
-}
-
-/// Codes as [rows, words] from qweight's [words, rows].
+/// Codes as [rows, words] from qweight's [words, rows]; the bits of padding become zero whatever the file
+/// holds.
 std::vector<std::uint32_t> read_codes(const TensorView& qweight, std::uint32_t rows, std::uint32_t columns,
                                       std::uint32_t bits) {
   const std::uint32_t found = extent(qweight, 0, 2);
@@ -77,13 +70,20 @@ std::vector<std::uint32_t> read_codes(const TensorView& qweight, std::uint32_t r
   require_shape(qweight, std::vector<std::uint64_t>{found, rows});
   const auto stored = words(qweight);
   const std::size_t row_words = words_per_row(columns, bits);
+  const std::uint32_t used = columns * bits % 32;
+  const std::uint32_t last_word = used == 0 ? ~0u : (1u << used) - 1;
   std::vector<std::uint32_t> result(rows * row_words), stream(found);
-  std::vector<std::uint8_t> codes(columns);
+  std::vector<std::uint8_t> codes(ten ? columns : 0);
   for (std::size_t row = 0; row < rows; ++row) {
+    const auto out = std::span(result).subspan(row * row_words, row_words);
     for (std::size_t w = 0; w < found; ++w) stream[w] = stored[w * rows + row];
-    unpack(stream, bits, ten,
-           codes);  // and packed again, so that padding bits are zero whatever the file holds
-    pack_codes(codes, bits, std::span(result).subspan(row * row_words, row_words));
+    if (ten) {
+      unpack_codes_ten_a_word(stream, codes);
+      pack_codes(codes, bits, out);
+    } else {
+      std::ranges::copy(stream, out.begin());
+      out.back() &= last_word;
+    }
   }
   return result;
 }
@@ -96,8 +96,14 @@ std::vector<std::uint8_t> read_zeros(const TensorView& qzeros, std::uint32_t gro
   require_shape(qzeros, std::vector<std::uint64_t>{groups, found});
   const auto stored = words(qzeros);
   std::vector<std::uint8_t> zeros(std::size_t{groups} * rows);
-  for (std::size_t k = 0; k < groups; ++k)
-    unpack(std::span(stored).subspan(k * found, found), bits, ten, std::span(zeros).subspan(k * rows, rows));
+  for (std::size_t k = 0; k < groups; ++k) {
+    const auto stream = std::span(stored).subspan(k * found, found);
+    const auto out = std::span(zeros).subspan(k * rows, rows);
+    if (ten)
+      unpack_codes_ten_a_word(stream, out);
+    else
+      unpack_codes(stream, bits, out);
+  }
   return zeros;
 }
 

@@ -1,5 +1,7 @@
 #include "io/gptq.h"
 
+#include <functional>
+
 #include "base/philox.h"
 #include "tensor/packing.h"
 #include "tests/support/scratch.h"
@@ -47,9 +49,9 @@ void expect_equal(const QuantizedMatrix& a, const QuantizedMatrix& b) {
   EXPECT_EQ(a.grid, b.grid);
 }
 
-/// Writes one layer's tensors to a file, after `change`.
-std::string refusal_after(const std::filesystem::path& path, const QuantizedMatrix& q,
-                          const QuantizationConfig& config, void (*change)(GptqLayer&)) {
+/// Writes a layer's tensors after `change`.
+void write_changed(const std::filesystem::path& path, const QuantizedMatrix& q,
+                   const QuantizationConfig& config, const std::function<void(GptqLayer&)>& change) {
   GptqLayer layer = to_gptq(q, config, "a.b");
   change(layer);
   const auto list = gptq_tensor_list("a.b", q.rows, q.columns, config);
@@ -59,6 +61,11 @@ std::string refusal_after(const std::filesystem::path& path, const QuantizedMatr
       {list[2].name, list[2].dtype, list[2].shape, std::as_bytes(std::span(layer.scales))},
       {list[3].name, list[3].dtype, list[3].shape, std::as_bytes(std::span(layer.g_idx))}};
   write_safetensors(path, tensors);
+}
+
+std::string refusal_after(const std::filesystem::path& path, const QuantizedMatrix& q,
+                          const QuantizationConfig& config, const std::function<void(GptqLayer&)>& change) {
+  write_changed(path, q, config, change);
   return refusal_of([&] { read_gptq_layer(Safetensors::open(path), "a.b", config); });
 }
 
@@ -101,6 +108,17 @@ TEST(gptq, symmetric_zeros_tell_their_version) {
       expect_equal(read_gptq_layer(Safetensors::open(folder / "x.safetensors"), "a.b", config), q);
     }
   }
+}
+
+TEST(gptq, bits_of_padding_do_not_matter) {
+  const ScratchFolder folder;
+  const auto q = random_matrix(4, 172, 3, 172, false);  // 516 bits a row: four in the last word
+  const auto config = quantization_config(3, -1, false, true);
+  write_changed(folder / "x.safetensors", q, config, [&](GptqLayer& layer) {
+    for (std::size_t i = layer.qweight.size() - 4; i < layer.qweight.size(); ++i)
+      layer.qweight[i] |= ~0u << 4;
+  });
+  expect_equal(read_gptq_layer(Safetensors::open(folder / "x.safetensors"), "a.b", config), q);
 }
 
 TEST(gptq, three_bits_ten_a_word) {

@@ -1,7 +1,7 @@
 // Bit layouts against packing.json: streams, nibbles, GPTQ tensors, GGUF blocks.
+#include "tensor/packing.h"
 #include "io/gguf_block.h"
 #include "io/gptq.h"
-#include "tensor/packing.h"
 #include "tests/support/vectors.h"
 
 namespace walsh::test {

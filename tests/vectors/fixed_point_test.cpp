@@ -1,6 +1,6 @@
 // Fixed-point bytes, rounding and the loss of small bf16 updates against fixed_point.json.
-#include "base/half.h"
 #include "quantize/fixed_point.h"
+#include "base/half.h"
 #include "tests/support/vectors.h"
 
 namespace walsh::test {
