@@ -380,7 +380,8 @@ def carry(s):
     s.ask("Who got the {o}?", "{f} got the {o}.")
     s.ask("Who carried the {o}?", "{h} carried the {o}.")
     s.ask("Where was {f}?", "{f} was {at}.")
-    s.ask("Who was the {o} from?", "The {o} was from {e}.")
+    if s.words["e"].lower() in s.text().lower():
+        s.ask("Who was the {o} from?", "The {o} was from {e}.")
     return ("o", "e")
 
 
