@@ -4,5 +4,6 @@ struct AttentionArgs {
   uint keys;      // S
   uint heads;     // H
   uint kv_heads;  // KV
+  uint width;     // D, a multiple of 8
   float scale;
 };

@@ -20,6 +20,10 @@ layout(binding = 11) readonly buffer QueryEnd { uint query_end[]; };
 
 shared float probabilities[tile_rows * pitch];
 shared float gradients[tile_rows * pitch];
+shared float q_chunk[chunk * row_stride];
+shared float k_chunk[chunk * key_stride];
+shared float dy_chunk[chunk * row_stride];
+shared float v_chunk[chunk * key_stride];
 
 void main() {
   const uint lane = gl_LocalInvocationID.x, i = lane / lanes, j = lane % lanes;
@@ -40,9 +44,9 @@ void main() {
   const uint last_row = seeing_queries.y * group_heads();
   const uint first_row = min(seeing_queries.x, args.queries) * group_heads();
 
-  uint k_base[keys_each];
+  uint k_stage[keys_each];
   [[unroll]] for (uint c = 0; c < keys_each; ++c) {
-    k_base[c] = (min(key0 + j + lanes * c, args.keys - 1) * args.kv_heads + kv) * head_width;
+    k_stage[c] = (min(key0 + i + lanes * c, args.keys - 1) * args.kv_heads + kv) * args.width;
   }
   float dk_sum[keys_each][dims_each], dv_sum[keys_each][dims_each];  // of keys i + lanes·c
   [[unroll]] for (uint c = 0; c < keys_each; ++c) {
@@ -53,32 +57,44 @@ void main() {
   }
 
   for (uint tile = first_row; tile < last_row; tile += tile_rows) {
-    uint q_base[rows_each];
+    uint q_stage[rows_each];
     float score[rows_each][keys_each], dp[rows_each][keys_each];
     [[unroll]] for (uint r = 0; r < rows_each; ++r) {
-      q_base[r] = query_head(min(tile + i * rows_each + r, last_row - 1), kv) * head_width;
+      q_stage[r] = query_head(min(tile + i + lanes * r, last_row - 1), kv) * args.width;
       [[unroll]] for (uint c = 0; c < keys_each; ++c) {
         score[r][c] = 0;
         dp[r][c] = 0;
       }
     }
-    for (uint d = 0; d < head_width; ++d) {
-      float kd[keys_each], vd[keys_each];
-      [[unroll]] for (uint c = 0; c < keys_each; ++c) {
-        kd[c] = k[k_base[c] + d];
-        vd[c] = v[k_base[c] + d];
-      }
+    for (uint d0 = 0; d0 < args.width; d0 += chunk) {
       [[unroll]] for (uint r = 0; r < rows_each; ++r) {
-        const float qd = q[q_base[r] + d], dyd = dy[q_base[r] + d];
+        q_chunk[j * row_stride + i + lanes * r] = q[q_stage[r] + d0 + j];
+        dy_chunk[j * row_stride + i + lanes * r] = dy[q_stage[r] + d0 + j];
+      }
+      [[unroll]] for (uint c = 0; c < keys_each; ++c) {
+        k_chunk[j * key_stride + i + lanes * c] = k[k_stage[c] + d0 + j];
+        v_chunk[j * key_stride + i + lanes * c] = v[k_stage[c] + d0 + j];
+      }
+      barrier();
+      for (uint d = 0; d < chunk; ++d) {
+        float kd[keys_each], vd[keys_each];
         [[unroll]] for (uint c = 0; c < keys_each; ++c) {
-          score[r][c] += qd * kd[c];
-          dp[r][c] += dyd * vd[c];
+          kd[c] = k_chunk[d * key_stride + j + lanes * c];
+          vd[c] = v_chunk[d * key_stride + j + lanes * c];
+        }
+        [[unroll]] for (uint r = 0; r < rows_each; ++r) {
+          const float qd = q_chunk[d * row_stride + i * rows_each + r], dyd = dy_chunk[d * row_stride + i * rows_each + r];
+          [[unroll]] for (uint c = 0; c < keys_each; ++c) {
+            score[r][c] += qd * kd[c];
+            dp[r][c] += dyd * vd[c];
+          }
         }
       }
+      barrier();
     }
     [[unroll]] for (uint r = 0; r < rows_each; ++r) {
       const uint row = min(tile + i * rows_each + r, last_row - 1), t = row / group_heads();
-      const uint head = q_base[r] / head_width;
+      const uint head = query_head(row, kv);
       const float row_lse = lse[head], row_delta = delta[head];
       const uint begin = key_begin[t], end = min(key_end[t], args.keys);
       [[unroll]] for (uint c = 0; c < keys_each; ++c) {
@@ -93,7 +109,7 @@ void main() {
     barrier();
     const uint count = min(tile_rows, last_row - tile);
     for (uint r = 0; r < count; ++r) {
-      const uint row_base = query_head(tile + r, kv) * head_width;
+      const uint row_base = query_head(tile + r, kv) * args.width;
       float qd[dims_each], dyd[dims_each];
       [[unroll]] for (uint w = 0; w < dims_each; ++w) {
         const uint at = row_base + clamped_dim(dim0 + lanes * w);
@@ -114,10 +130,10 @@ void main() {
   [[unroll]] for (uint c = 0; c < keys_each; ++c) {
     const uint key = key0 + i + lanes * c;
     if (key < args.keys) {
-      const uint base = (key * args.kv_heads + kv) * head_width;
+      const uint base = (key * args.kv_heads + kv) * args.width;
       [[unroll]] for (uint w = 0; w < dims_each; ++w) {
         const uint dim = dim0 + lanes * w;
-        if (dim < head_width) {
+        if (dim < args.width) {
           dk[base + dim] = args.scale * dk_sum[c][w];
           dv[base + dim] = dv_sum[c][w];
         }

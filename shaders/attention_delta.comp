@@ -5,7 +5,6 @@
 #include "lib/index.glsl"
 
 layout(local_size_x = 64) in;
-layout(constant_id = 0) const uint head_width = 64;
 layout(binding = 0) writeonly buffer Delta { float delta[]; };
 layout(binding = 1) readonly buffer Dy { float dy[]; };
 layout(binding = 2) readonly buffer Y { float y[]; };
@@ -15,6 +14,6 @@ void main() {
   const uint row = element_index(64);
   if (row >= args.queries * args.heads) return;
   float sum = 0;
-  for (uint d = 0; d < head_width; ++d) sum += dy[row * head_width + d] * y[row * head_width + d];
+  for (uint d = 0; d < args.width; ++d) sum += dy[row * args.width + d] * y[row * args.width + d];
   delta[row] = sum;
 }

@@ -22,9 +22,11 @@ shared uint row_end[tile_rows];
 shared float row_maximum[tile_rows];
 shared float row_total[tile_rows];
 shared float row_factor[tile_rows];
+shared float q_chunk[chunk * row_stride];
+shared float k_chunk[chunk * key_stride];
 
 void main() {
-  const uint lane = gl_LocalInvocationID.x, i0 = lane / lanes * rows_each, j = lane % lanes;
+  const uint lane = gl_LocalInvocationID.x, i = lane / lanes, j = lane % lanes, i0 = i * rows_each;
   const uint kv = gl_WorkGroupID.y, dim0 = gl_WorkGroupID.z * lanes * dims_each + j;
   const uint row0 = gl_WorkGroupID.x * tile_rows, row_count = args.queries * group_heads();
 
@@ -46,28 +48,35 @@ void main() {
   first = seen_keys.x;
   last = seen_keys.y;
 
-  uint q_base[rows_each];
+  uint q_base[rows_each], q_stage[rows_each];
   float sum[rows_each][dims_each];
   [[unroll]] for (uint r = 0; r < rows_each; ++r) {
-    q_base[r] = query_head(min(row0 + i0 + r, row_count - 1), kv) * head_width;
+    q_base[r] = query_head(min(row0 + i0 + r, row_count - 1), kv) * args.width;
+    q_stage[r] = query_head(min(row0 + i + lanes * r, row_count - 1), kv) * args.width;
     [[unroll]] for (uint w = 0; w < dims_each; ++w) sum[r][w] = 0;
   }
 
   for (uint tile = first; tile < last; tile += tile_keys) {
-    uint k_base[keys_each];
+    uint k_stage[keys_each];
     float score[rows_each][keys_each];
     [[unroll]] for (uint c = 0; c < keys_each; ++c) {
       // Keys that no row of the tile sees are never read: a cache may hold anything there.
-      k_base[c] = (min(tile + j + lanes * c, last - 1) * args.kv_heads + kv) * head_width;
+      k_stage[c] = (min(tile + i + lanes * c, last - 1) * args.kv_heads + kv) * args.width;
       [[unroll]] for (uint r = 0; r < rows_each; ++r) score[r][c] = 0;
     }
-    for (uint d = 0; d < head_width; ++d) {
-      float kd[keys_each];
-      [[unroll]] for (uint c = 0; c < keys_each; ++c) kd[c] = k[k_base[c] + d];
-      [[unroll]] for (uint r = 0; r < rows_each; ++r) {
-        const float qd = q[q_base[r] + d];
-        [[unroll]] for (uint c = 0; c < keys_each; ++c) score[r][c] += qd * kd[c];
+    for (uint d0 = 0; d0 < args.width; d0 += chunk) {
+      [[unroll]] for (uint r = 0; r < rows_each; ++r) q_chunk[j * row_stride + i + lanes * r] = q[q_stage[r] + d0 + j];
+      [[unroll]] for (uint c = 0; c < keys_each; ++c) k_chunk[j * key_stride + i + lanes * c] = k[k_stage[c] + d0 + j];
+      barrier();
+      for (uint d = 0; d < chunk; ++d) {
+        float kd[keys_each];
+        [[unroll]] for (uint c = 0; c < keys_each; ++c) kd[c] = k_chunk[d * key_stride + j + lanes * c];
+        [[unroll]] for (uint r = 0; r < rows_each; ++r) {
+          const float qd = q_chunk[d * row_stride + i0 + r];
+          [[unroll]] for (uint c = 0; c < keys_each; ++c) score[r][c] += qd * kd[c];
+        }
       }
+      barrier();
     }
     [[unroll]] for (uint r = 0; r < rows_each; ++r) {
       [[unroll]] for (uint c = 0; c < keys_each; ++c) {
@@ -101,7 +110,7 @@ void main() {
       [[unroll]] for (uint w = 0; w < dims_each; ++w) sum[r][w] *= shrink;
     }
     for (uint c = 0; c < count; ++c) {
-      const uint v_base = ((tile + c) * args.kv_heads + kv) * head_width;
+      const uint v_base = ((tile + c) * args.kv_heads + kv) * args.width;
       float vd[dims_each];
       [[unroll]] for (uint w = 0; w < dims_each; ++w) vd[w] = v[v_base + clamped_dim(dim0 + lanes * w)];
       [[unroll]] for (uint r = 0; r < rows_each; ++r) {
@@ -118,11 +127,11 @@ void main() {
       const float factor = total > 0 ? 1 / total : 0;
       [[unroll]] for (uint w = 0; w < dims_each; ++w) {
         const uint dim = dim0 + lanes * w;
-        if (dim < head_width) y[q_base[r] + dim] = sum[r][w] * factor;
+        if (dim < args.width) y[q_base[r] + dim] = sum[r][w] * factor;
       }
       if (dim0 == 0) {
         const float minus_infinity = uintBitsToFloat(0xff800000u);
-        lse[q_base[r] / head_width] = total > 0 ? row_maximum[i0 + r] + log(total) : minus_infinity;
+        lse[query_head(row0 + i0 + r, kv)] = total > 0 ? row_maximum[i0 + r] + log(total) : minus_infinity;
       }
     }
   }

@@ -1,22 +1,23 @@
 // What the attention kernels share. A tile has rows and keys: the query heads that share a KV head are rows of one
 // tile, so that they share its keys and values; row r is query r / group, head r % group of the group. A workgroup is a
-// square of lanes × lanes invocations; invocation (i, j) computes the scores of rows_each rows, contiguous, with
-// keys_each keys, `lanes` apart. Sums over keys or rows have `lanes · dims_each` dims of the head: a slice (workgroup
-// axis z), several where the head is wider.
+// square of 8 × 8 invocations; invocation (i, j) computes the scores of rows_each rows, contiguous, with
+// keys_each keys, 8 apart. Sums over keys or rows have 8 · dims_each dims of the head: a slice (workgroup
+// axis z), several where the head is wider. Products over the head's dims pass through shared memory 8 dims at a time.
 #extension GL_EXT_control_flow_attributes : require
 #include "attention.h"
 
-layout(local_size_x_id = 5) in;
-layout(constant_id = 0) const uint head_width = 64;
-layout(constant_id = 1) const uint lanes = 8;
-layout(constant_id = 2) const uint rows_each = 8;
-layout(constant_id = 3) const uint keys_each = 8;
-layout(constant_id = 4) const uint dims_each = 8;
-layout(constant_id = 5) const uint invocations = 64;  // lanes²
+layout(local_size_x = 64) in;
+layout(constant_id = 0) const uint rows_each = 8;
+layout(constant_id = 1) const uint keys_each = 8;
+layout(constant_id = 2) const uint dims_each = 8;
 layout(push_constant) uniform Push { AttentionArgs args; };
 
+const uint lanes = 8;
+const uint invocations = 64;
+const uint chunk = 8;  // dims staged at once, one a lane
 const uint tile_rows = lanes * rows_each;
 const uint tile_keys = lanes * keys_each;
+const uint row_stride = tile_rows + 4, key_stride = tile_keys + 4;  // of staged dims; the rest is for the banks
 const uint pitch = tile_keys + 1;  // of a tile of scores in shared memory, against bank conflicts
 
 uint group_heads() { return args.heads / args.kv_heads; }
@@ -27,7 +28,7 @@ uint query_head(uint row, uint kv) {
   return row / group * args.heads + kv * group + row % group;
 }
 
-uint clamped_dim(uint dim) { return min(dim, head_width - 1); }
+uint clamped_dim(uint dim) { return min(dim, args.width - 1); }
 
 shared uint shared_first[invocations];
 shared uint shared_last[invocations];

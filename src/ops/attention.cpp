@@ -11,20 +11,20 @@ constexpr std::uint32_t tile_keys = 64;
 /// Constants of a tile, as shaders/lib/attention_tile.glsl declares them, and how many workgroups cover a
 /// head.
 struct Tile {
-  std::uint32_t head_width, rows, dims_each;
-  std::uint32_t slices() const { return ceil_div(head_width, lanes * dims_each); }
+  std::uint32_t rows, dims_each;
 };
 
 /// A head wider than `widest_slice` is cut into equal slices: what an invocation sums must stay in registers.
 Tile make_tile(std::uint64_t head_width, std::uint32_t rows, std::uint32_t widest_slice) {
   const std::uint32_t slices = ceil_div(head_width, widest_slice);
-  return {static_cast<std::uint32_t>(head_width), rows, ceil_div(ceil_div(head_width, slices), lanes)};
+  return {rows, ceil_div(ceil_div(head_width, slices), lanes)};
 }
 
 void dispatch(Recorder& rec, std::string_view kernel, std::initializer_list<vk::Slice> buffers,
               const AttentionArgs& args, const Tile& tile, std::uint32_t tiles) {
-  rec.dispatch(kernel, buffers, args, Groups{tiles, args.kv_heads, tile.slices()},
-               {tile.head_width, lanes, tile.rows / lanes, tile_keys / lanes, tile.dims_each, lanes * lanes});
+  rec.dispatch(kernel, buffers, args,
+               Groups{tiles, args.kv_heads, ceil_div(args.width, lanes * tile.dims_each)},
+               {tile.rows / lanes, tile_keys / lanes, tile.dims_each});
 }
 
 AttentionArgs check(std::string_view op, const Tensor& y, const Tensor& lse, const Tensor& q, const Tensor& k,
@@ -46,7 +46,8 @@ AttentionArgs check(std::string_view op, const Tensor& y, const Tensor& lse, con
   count32(op, q.shape.elements());
   count32(op, k.shape.elements());
   return {static_cast<std::uint32_t>(q.shape[0]), static_cast<std::uint32_t>(k.shape[0]),
-          static_cast<std::uint32_t>(heads), static_cast<std::uint32_t>(kv_heads), scale};
+          static_cast<std::uint32_t>(heads),      static_cast<std::uint32_t>(kv_heads),
+          static_cast<std::uint32_t>(width),      scale};
 }
 
 }  // namespace
@@ -76,8 +77,7 @@ void attention_backward(Recorder& rec, const Tensor& dq, const Tensor& dk, const
   expect(op, "query_begin", ranges.query_begin, DType::u32, {k.shape[0]});
   expect(op, "query_end", ranges.query_end, DType::u32, {k.shape[0]});
 
-  rec.dispatch("attention_delta", {delta, dy, y}, args, groups_for_elements(lse.shape.elements(), 64),
-               {static_cast<std::uint32_t>(q.shape[2])});
+  rec.dispatch("attention_delta", {delta, dy, y}, args, groups_for_elements(lse.shape.elements(), 64));
   const Tile queries = make_tile(q.shape[2], 64, 64);
   dispatch(rec, "attention_backward_queries", {dq, dy, lse, delta, q, k, v, ranges.key_begin, ranges.key_end},
            args, queries, ceil_div(q.shape[0] * (args.heads / args.kv_heads), queries.rows));

@@ -150,7 +150,7 @@ const Problem problems[] = {
     {"width_64_all_empty", 3, 1, 64, 5, {{0, 5}, {0, 5}}},
     {"width_128_group_8", 8, 1, 128, 33, packed({20, 13})},
     {"width_128_decoding", 8, 1, 128, 300, {{0}, {257}}},
-    {"width_136_two_slices", 1, 1, 136, 21, packed({21})},
+    {"width_248_uneven_slices", 1, 1, 248, 21, packed({21})},
     {"width_256_group_1", 2, 2, 256, 70, packed({70})},
 };
 

@@ -30,7 +30,8 @@ struct Problem {
 };
 
 Problem make_problem(TensorStore& store, const Model& model, std::uint64_t queries, std::uint64_t keys) {
-  Problem p{.shape = {queries, keys, model.heads, model.kv_heads, model.width}};
+  Problem p;
+  p.shape = {queries, keys, model.heads, model.kv_heads, model.width};
   std::vector<std::uint32_t> query_begin, query_end;
   for (std::uint64_t t = 0; t < queries; ++t) {
     p.ranges.begin.push_back(0);
