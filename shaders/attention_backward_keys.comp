@@ -1,6 +1,6 @@
-// dv[s] = Σ_{t,h} p[t,h,s] dy[t,h],  dk[s] = scale · Σ_{t,h} ds[t,h,s] q[t,h] over the queries that see key s and the
-// heads of its group; p and ds as in attention_backward_queries. A workgroup takes a tile of keys and walks over the
-// rows of [query_begin, query_end) in order.
+// dv[s] = Σ_{t,h} p[t,h,s] dy[t,h],  dk[s] = scale · Σ_{t,h} ds[t,h,s] q[t,h] over the queries that see key
+// s and the heads of its group; p and ds as in attention_backward_queries. A workgroup takes a tile of keys
+// and walks over the rows of [query_begin, query_end) in order.
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #include "lib/attention_tile.glsl"
@@ -21,8 +21,8 @@ layout(binding = 11) readonly buffer QueryEnd { uint query_end[]; };
 shared float probabilities[tile_rows * pitch];
 shared float gradients[tile_rows * pitch];
 shared float q_chunk[chunk * row_stride];
-shared float k_chunk[chunk * key_stride];
 shared float dy_chunk[chunk * row_stride];
+shared float k_chunk[chunk * key_stride];
 shared float v_chunk[chunk * key_stride];
 
 void main() {
@@ -83,7 +83,8 @@ void main() {
           vd[c] = v_chunk[d * key_stride + j + lanes * c];
         }
         [[unroll]] for (uint r = 0; r < rows_each; ++r) {
-          const float qd = q_chunk[d * row_stride + i * rows_each + r], dyd = dy_chunk[d * row_stride + i * rows_each + r];
+          const float qd = q_chunk[d * row_stride + i * rows_each + r];
+          const float dyd = dy_chunk[d * row_stride + i * rows_each + r];
           [[unroll]] for (uint c = 0; c < keys_each; ++c) {
             score[r][c] += qd * kd[c];
             dp[r][c] += dyd * vd[c];

@@ -1,5 +1,5 @@
-// dq[t,h] = scale · Σ_s ds[t,h,s] k[s],  ds = p · (dy[t,h]·v[s] − delta[t,h]),  p = exp(scale · q[t,h]·k[s] − lse[t,h]).
-// A workgroup takes a tile of rows and walks over the tiles of keys that some row sees.
+// dq[t,h] = scale · Σ_s ds[t,h,s] k[s],  ds = p · (dy[t,h]·v[s] − delta[t,h]),  p = exp(scale · q[t,h]·k[s]
+// − lse[t,h]). A workgroup takes a tile of rows and walks over the tiles of keys that some row sees.
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #include "lib/attention_tile.glsl"
@@ -16,8 +16,8 @@ layout(binding = 8) readonly buffer KeyEnd { uint key_end[]; };
 
 shared float gradients[tile_rows * pitch];
 shared float q_chunk[chunk * row_stride];
-shared float k_chunk[chunk * key_stride];
 shared float dy_chunk[chunk * row_stride];
+shared float k_chunk[chunk * key_stride];
 shared float v_chunk[chunk * key_stride];
 
 void main() {
@@ -73,7 +73,8 @@ void main() {
           vd[c] = v_chunk[d * key_stride + j + lanes * c];
         }
         [[unroll]] for (uint r = 0; r < rows_each; ++r) {
-          const float qd = q_chunk[d * row_stride + i0 + r], dyd = dy_chunk[d * row_stride + i0 + r];
+          const float qd = q_chunk[d * row_stride + i0 + r];
+          const float dyd = dy_chunk[d * row_stride + i0 + r];
           [[unroll]] for (uint c = 0; c < keys_each; ++c) {
             score[r][c] += qd * kd[c];
             dp[r][c] += dyd * vd[c];

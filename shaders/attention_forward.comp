@@ -1,7 +1,7 @@
-// y[t,h] = Σ_s p[t,h,s] v[s],  p = softmax over s in [key_begin[t], key_end[t]) of scale · q[t,h]·k[s],  lse = its
-// log-sum-exp. A workgroup takes a tile of rows and walks over the tiles of keys that some row sees, with the online
-// softmax of Dao et al. (2022, arXiv 2205.14135, algorithm 1): maximum and sum of a row in shared memory, the sums of p v
-// in registers.
+// y[t,h] = Σ_s p[t,h,s] v[s],  p = softmax over s in [key_begin[t], key_end[t]) of scale · q[t,h]·k[s],
+// lse = its log-sum-exp. A workgroup takes a tile of rows and walks over the tiles of keys that some row
+// sees, with the online softmax of Dao et al. (2022, arXiv 2205.14135, algorithm 1): maximum and sum of a
+// row in shared memory, the sums of p v in registers.
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #include "lib/attention_tile.glsl"
@@ -29,6 +29,7 @@ void main() {
   const uint lane = gl_LocalInvocationID.x, i = lane / lanes, j = lane % lanes, i0 = i * rows_each;
   const uint kv = gl_WorkGroupID.y, dim0 = gl_WorkGroupID.z * lanes * dims_each + j;
   const uint row0 = gl_WorkGroupID.x * tile_rows, row_count = args.queries * group_heads();
+  const bool live = row0 + i0 < row_count;  // decoding has a row or two, the other invocations only stage
 
   uint first = 0xffffffffu, last = 0;
   for (uint r = lane; r < tile_rows; r += invocations) {
@@ -65,10 +66,14 @@ void main() {
       [[unroll]] for (uint r = 0; r < rows_each; ++r) score[r][c] = 0;
     }
     for (uint d0 = 0; d0 < args.width; d0 += chunk) {
-      [[unroll]] for (uint r = 0; r < rows_each; ++r) q_chunk[j * row_stride + i + lanes * r] = q[q_stage[r] + d0 + j];
-      [[unroll]] for (uint c = 0; c < keys_each; ++c) k_chunk[j * key_stride + i + lanes * c] = k[k_stage[c] + d0 + j];
+      [[unroll]] for (uint r = 0; r < rows_each; ++r) {
+        q_chunk[j * row_stride + i + lanes * r] = q[q_stage[r] + d0 + j];
+      }
+      [[unroll]] for (uint c = 0; c < keys_each; ++c) {
+        k_chunk[j * key_stride + i + lanes * c] = k[k_stage[c] + d0 + j];
+      }
       barrier();
-      for (uint d = 0; d < chunk; ++d) {
+      for (uint d = 0; live && d < chunk; ++d) {
         float kd[keys_each];
         [[unroll]] for (uint c = 0; c < keys_each; ++c) kd[c] = k_chunk[d * key_stride + j + lanes * c];
         [[unroll]] for (uint r = 0; r < rows_each; ++r) {
@@ -109,7 +114,7 @@ void main() {
       const float shrink = row_factor[i0 + r];
       [[unroll]] for (uint w = 0; w < dims_each; ++w) sum[r][w] *= shrink;
     }
-    for (uint c = 0; c < count; ++c) {
+    for (uint c = 0; live && c < count; ++c) {
       const uint v_base = ((tile + c) * args.kv_heads + kv) * args.width;
       float vd[dims_each];
       [[unroll]] for (uint w = 0; w < dims_each; ++w) vd[w] = v[v_base + clamped_dim(dim0 + lanes * w)];

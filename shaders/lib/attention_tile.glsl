@@ -1,8 +1,9 @@
-// What the attention kernels share. A tile has rows and keys: the query heads that share a KV head are rows of one
-// tile, so that they share its keys and values; row r is query r / group, head r % group of the group. A workgroup is a
-// square of 8 × 8 invocations; invocation (i, j) computes the scores of rows_each rows, contiguous, with
-// keys_each keys, 8 apart. Sums over keys or rows have 8 · dims_each dims of the head: a slice (workgroup
-// axis z), several where the head is wider. Products over the head's dims pass through shared memory 8 dims at a time.
+// What the attention kernels share. A tile has rows and keys: the query heads that share a KV head are rows
+// of one tile, so that they share its keys and values; row r is query r / group, head r % group of the
+// group. A workgroup is a square of 8 × 8 invocations; invocation (i, j) computes the scores of rows_each
+// rows, contiguous, with keys_each keys, 8 apart. Sums over keys or rows have 8 · dims_each dims of the
+// head: a slice (workgroup axis z), several where the head is wider. Products over the head's dims pass
+// through shared memory 8 dims at a time.
 #extension GL_EXT_control_flow_attributes : require
 #include "attention.h"
 
@@ -17,7 +18,7 @@ const uint invocations = 64;
 const uint chunk = 8;  // dims staged at once, one a lane
 const uint tile_rows = lanes * rows_each;
 const uint tile_keys = lanes * keys_each;
-const uint row_stride = tile_rows + 4, key_stride = tile_keys + 4;  // of staged dims; the rest is for the banks
+const uint row_stride = tile_rows + 4, key_stride = tile_keys + 4;  // of staged dims, padded for the banks
 const uint pitch = tile_keys + 1;  // of a tile of scores in shared memory, against bank conflicts
 
 uint group_heads() { return args.heads / args.kv_heads; }

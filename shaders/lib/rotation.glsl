@@ -1,12 +1,13 @@
 // (cos, sin) of position · frequency to fp32 accuracy, for positions below 2^24 and angles up to 2^17.
 //
-// Vulkan promises 2^-11 for sin and cos, in [−π, π] only, and a product rounded once is off by 2^-8 of an angle of 10^5.
-// So the product is kept as its rounded value and that rounding's exact error (Dekker 1971: factors in halves of 12 bits),
-// quarter turns are taken off with π/2 in parts short enough that their multiples are exact (Cody and Waite 1980),
-// and Taylor polynomials take what is left, in [−π/4, π/4].
+// Vulkan promises 2^-11 for sin and cos, in [−π, π] only, and a product rounded once is off by 2^-8 of an
+// angle of 10^5. So the product is kept as its rounded value and that rounding's exact error (Dekker 1971:
+// factors in halves of 12 bits), quarter turns are taken off with π/2 in parts short enough that their
+// multiples are exact (Cody and Waite 1980), and Taylor polynomials take what is left, in [−π/4, π/4].
 
 vec2 rotation(uint position, float frequency) {
-  precise const float a = float(position), a_high = float(position & 0xfffff000u), a_low = float(position & 0xfffu);
+  precise const float a = float(position);
+  precise const float a_high = float(position & 0xfffff000u), a_low = float(position & 0xfffu);
   precise const float b_high = uintBitsToFloat(floatBitsToUint(frequency) & 0xfffff000u);
   precise const float b_low = frequency - b_high;
   precise const float angle = a * frequency;
