@@ -1,0 +1,6 @@
+// Arguments of the rope kernels.
+struct RopeArgs {
+  uint tokens;  // T
+  uint heads;   // H
+  uint width;   // D
+};

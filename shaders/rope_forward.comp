@@ -1,0 +1,27 @@
+// Rotates x [T, H, D] in place: with (c, s) = (cos, sin)(positions[t] · inverse_frequencies[d]) and D/2 pairs
+//   x[d] ← c x[d] − s x[d + D/2],  x[d + D/2] ← c x[d + D/2] + s x[d].
+#version 460
+#extension GL_GOOGLE_include_directive : require
+#include "lib/index.glsl"
+#include "lib/rotation.glsl"
+#include "rope.h"
+
+layout(local_size_x = 64) in;
+layout(binding = 0) buffer X { float x[]; };
+layout(binding = 1) readonly buffer Positions { uint positions[]; };
+layout(binding = 2) readonly buffer InverseFrequencies { float inverse_frequencies[]; };
+layout(push_constant) uniform Push { RopeArgs args; };
+
+// One invocation a pair of dims of a token: its angle is computed once for all heads.
+void main() {
+  const uint half_width = args.width / 2, pair = element_index(64);
+  if (pair >= args.tokens * half_width) return;
+  const uint t = pair / half_width, d = pair % half_width;
+  const vec2 cs = rotation(positions[t], inverse_frequencies[d]);
+  for (uint h = 0; h < args.heads; ++h) {
+    const uint at = (t * args.heads + h) * args.width + d;
+    const float first = x[at], second = x[at + half_width];
+    x[at] = cs.x * first - cs.y * second;
+    x[at + half_width] = cs.x * second + cs.y * first;
+  }
+}

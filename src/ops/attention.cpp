@@ -1,0 +1,91 @@
+#include "ops/attention.h"
+
+#include "shaders/attention.h"
+
+namespace walsh {
+namespace {
+
+constexpr std::uint32_t lanes = 8;
+constexpr std::uint32_t tile_keys = 64;
+
+/// Constants of a tile, as shaders/lib/attention_tile.glsl declares them, and how many workgroups cover a
+/// head.
+struct Tile {
+  std::uint32_t rows, dims_each;
+};
+
+/// A head wider than `widest_slice` is cut into equal slices: what an invocation sums must stay in registers.
+Tile make_tile(std::uint64_t head_width, std::uint32_t rows, std::uint32_t widest_slice) {
+  const std::uint32_t slices = ceil_div(head_width, widest_slice);
+  return {rows, ceil_div(ceil_div(head_width, slices), lanes)};
+}
+
+void dispatch(Recorder& rec, std::string_view kernel, std::initializer_list<vk::Slice> buffers,
+              const AttentionArgs& args, const Tile& tile, std::uint32_t tiles) {
+  rec.dispatch(kernel, buffers, args,
+               Groups{tiles, args.kv_heads, ceil_div(args.width, lanes * tile.dims_each)},
+               {tile.rows / lanes, tile_keys / lanes, tile.dims_each});
+}
+
+AttentionArgs check(std::string_view op, const Tensor& y, const Tensor& lse, const Tensor& q, const Tensor& k,
+                    const Tensor& v, const AttentionRanges& ranges, float scale) {
+  require(q.shape.rank() == 3, "{}: q has shape {}, expected [T, H, D]", op, q.shape.text());
+  require(k.shape.rank() == 3, "{}: k has shape {}, expected [S, KV, D]", op, k.shape.text());
+  const std::uint64_t heads = q.shape[1], width = q.shape[2], kv_heads = k.shape[1];
+  require(width >= 8 && width <= 256 && width % 8 == 0,
+          "{}: heads are {} wide, expected a multiple of 8 from 8 to 256", op, width);
+  require(kv_heads > 0 && heads > 0 && heads % kv_heads == 0,
+          "{}: {} query heads on {} KV heads, expected a multiple", op, heads, kv_heads);
+  expect(op, "q", q, DType::f32, q.shape);
+  expect(op, "k", k, DType::f32, {k.shape[0], kv_heads, width});
+  expect(op, "v", v, DType::f32, k.shape);
+  expect(op, "y", y, DType::f32, q.shape);
+  expect(op, "lse", lse, DType::f32, {q.shape[0], heads});
+  expect(op, "key_begin", ranges.key_begin, DType::u32, {q.shape[0]});
+  expect(op, "key_end", ranges.key_end, DType::u32, {q.shape[0]});
+  count32(op, q.shape.elements());
+  count32(op, k.shape.elements());
+  return {static_cast<std::uint32_t>(q.shape[0]), static_cast<std::uint32_t>(k.shape[0]),
+          static_cast<std::uint32_t>(heads),      static_cast<std::uint32_t>(kv_heads),
+          static_cast<std::uint32_t>(width),      scale};
+}
+
+}  // namespace
+
+void attention_forward(Recorder& rec, const Tensor& y, const Tensor& lse, const Tensor& q, const Tensor& k,
+                       const Tensor& v, const AttentionRanges& ranges, float scale) {
+  const AttentionArgs args = check("attention_forward", y, lse, q, k, v, ranges, scale);
+  // The rows of a KV head. A step of decoding has one query: a tile of 64 rows would be empty but for its
+  // group.
+  const std::uint64_t rows = q.shape[0] * (args.heads / args.kv_heads);
+  const Tile tile = make_tile(q.shape[2], rows <= 8 ? 8 : 64, 128);
+  dispatch(rec, "attention_forward", {y, lse, q, k, v, ranges.key_begin, ranges.key_end}, args, tile,
+           ceil_div(rows, tile.rows));
+}
+
+void attention_backward(Recorder& rec, const Tensor& dq, const Tensor& dk, const Tensor& dv,
+                        const Tensor& delta, const Tensor& dy, const Tensor& y, const Tensor& lse,
+                        const Tensor& q, const Tensor& k, const Tensor& v, const AttentionRanges& ranges,
+                        float scale) {
+  constexpr std::string_view op = "attention_backward";
+  const AttentionArgs args = check(op, y, lse, q, k, v, ranges, scale);
+  expect(op, "dq", dq, DType::f32, q.shape);
+  expect(op, "dk", dk, DType::f32, k.shape);
+  expect(op, "dv", dv, DType::f32, k.shape);
+  expect(op, "delta", delta, DType::f32, lse.shape);
+  expect(op, "dy", dy, DType::f32, q.shape);
+  expect(op, "query_begin", ranges.query_begin, DType::u32, {k.shape[0]});
+  expect(op, "query_end", ranges.query_end, DType::u32, {k.shape[0]});
+
+  rec.dispatch("attention_delta", {delta, dy, y}, args, groups_for_elements(lse.shape.elements(), 64));
+  const Tile queries = make_tile(q.shape[2], 64, 64);
+  dispatch(rec, "attention_backward_queries", {dq, dy, lse, delta, q, k, v, ranges.key_begin, ranges.key_end},
+           args, queries, ceil_div(q.shape[0] * (args.heads / args.kv_heads), queries.rows));
+  // Two tiles of scores in shared memory, so half the rows.
+  dispatch(rec, "attention_backward_keys",
+           {dk, dv, dy, lse, delta, q, k, v, ranges.key_begin, ranges.key_end, ranges.query_begin,
+            ranges.query_end},
+           args, make_tile(q.shape[2], 32, 64), ceil_div(k.shape[0], tile_keys));
+}
+
+}  // namespace walsh
