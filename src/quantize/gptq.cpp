@@ -19,15 +19,28 @@ using RowMatrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::R
 constexpr Index block_columns = 128;  // errors are spread within a block at once, beyond it in one product
 constexpr std::size_t block_rows = 32;
 
+/// L⁻¹ of a lower triangular L, block of columns by block: above its diagonal block a column of the inverse
+/// is 0.
+Matrix lower_inverse(const Matrix& lower) {
+  const Index n = lower.rows();
+  Matrix inverse = Matrix::Identity(n, n);
+  constexpr Index width = 64;
+  parallel_for(static_cast<std::size_t>((n + width - 1) / width), [&](std::size_t block) {
+    const Index first = static_cast<Index>(block) * width;
+    const Index rest = n - first;
+    auto columns = inverse.block(first, first, rest, std::min(width, rest));
+    lower.bottomRightCorner(rest, rest).triangularView<Eigen::Lower>().solveInPlace(columns);
+  });
+  return inverse;
+}
+
 /// U = R⁻¹ for the upper triangular R of H = R·Rᵀ, found on H with rows and columns reversed; empty where
 /// that fails.
 Matrix upper_factor(const Matrix& h) {
   Matrix reversed = h.reverse();
   const Eigen::LLT<Eigen::Ref<Matrix>> factor(reversed);
   if (factor.info() != Eigen::Success) return {};
-  Matrix inverse = Matrix::Identity(h.rows(), h.cols());
-  factor.matrixL().solveInPlace(inverse);
-  Matrix upper = inverse.reverse();
+  Matrix upper = lower_inverse(reversed).reverse();
   return upper.allFinite() ? upper : Matrix{};
 }
 
