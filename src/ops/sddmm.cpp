@@ -1,7 +1,5 @@
 #include "ops/sddmm.h"
 
-#include <algorithm>
-
 #include "shaders/sddmm.h"
 
 namespace walsh {
@@ -15,9 +13,9 @@ void sddmm(Recorder& rec, const Tensor& dvalues, const Tensor& dyt, const Tensor
   count32("sddmm", dyt.shape.elements());
   count32("sddmm", xt.shape.elements());
   const SddmmArgs args{static_cast<std::uint32_t>(tokens), f.nonzeros, f.rows, scale};
-  const std::uint32_t tokens_at_once = std::min(8u, ceil_div(tokens, 64));  // of an invocation
-  rec.dispatch("sddmm", {dvalues, dyt, xt, f.row_ptr, f.columns_of}, args,
-               groups_for_rows(ceil_div(f.nonzeros, 64)), {tokens_at_once});
+  const std::uint32_t quads = tokens > 256 ? 4 : tokens > 128 ? 2 : 1;  // of tokens, of an invocation
+  rec.dispatch(tokens % 4 == 0 ? "sddmm.4" : "sddmm.1", {dvalues, dyt, xt, f.row_ptr, f.columns_of}, args,
+               groups_for_rows(ceil_div(f.nonzeros, 64)), {quads});
 }
 
 }  // namespace walsh

@@ -5,8 +5,6 @@
 namespace walsh {
 namespace {
 
-constexpr std::uint32_t tokens_at_once = 4, outputs_at_once = 4;  // of an invocation
-
 void multiply(Recorder& rec, const Tensor& y, const Tensor& xt, const Tensor& values, const Tensor& pointer,
               const Tensor& index, const Tensor& permutation, bool permuted, float scale, bool accumulate) {
   const std::uint64_t tokens = y.shape.rows(), outputs = y.shape.back();
@@ -14,10 +12,12 @@ void multiply(Recorder& rec, const Tensor& y, const Tensor& xt, const Tensor& va
   count32("spmm", xt.shape.elements());
   const SpmmArgs args{static_cast<std::uint32_t>(tokens), static_cast<std::uint32_t>(outputs), accumulate,
                       scale};
-  rec.dispatch("spmm", {y, xt, values, pointer, index, permutation}, args,
-               groups_for_rows(std::uint64_t{ceil_div(tokens, 64 * tokens_at_once)} *
-                               ceil_div(outputs, 4 * outputs_at_once)),
-               {permuted, tokens_at_once, outputs_at_once});
+  const std::uint32_t quads = tokens > 256 ? 4 : tokens > 128 ? 2 : 1;  // of tokens, of an invocation
+  const std::uint32_t outputs_at_once = 4 / quads;
+  rec.dispatch(
+      tokens % 4 == 0 ? "spmm.4" : "spmm.1", {y, xt, values, pointer, index, permutation}, args,
+      groups_for_rows(std::uint64_t{ceil_div(tokens, 128 * quads)} * ceil_div(outputs, 8 * outputs_at_once)),
+      {permuted, quads, outputs_at_once});
 }
 
 }  // namespace
