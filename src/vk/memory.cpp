@@ -66,6 +66,12 @@ std::uint64_t Arena::bytes() const {
   return total;
 }
 
+std::vector<Slice> Arena::blocks() const {
+  std::vector<Slice> slices;
+  for (const auto& block : blocks_) slices.push_back({block.get(), 0, block->size});
+  return slices;
+}
+
 void Arena::commit(Device& device) {
   require(device_ == nullptr, "arena {}: committed twice", name_);
   device_ = &device;

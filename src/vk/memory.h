@@ -58,6 +58,9 @@ class Arena {
   /// Bytes that commit allocates (or has allocated).
   std::uint64_t bytes() const;
 
+  /// Every block as one slice.
+  std::vector<Slice> blocks() const;
+
   /// Allocates every block, filled with zeros. Throws Error naming the sizes when the device has no room.
   void commit(Device& device);
 

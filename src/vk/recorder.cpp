@@ -46,6 +46,18 @@ Recording::Recording(Recording&& other) noexcept
       dispatches_(other.dispatches_),
       barriers_(other.barriers_) {}
 
+Recording& Recording::operator=(Recording&& other) noexcept {
+  std::swap(device_, other.device_);
+  std::swap(pool_, other.pool_);
+  std::swap(pieces_, other.pieces_);
+  std::swap(descriptor_pools_, other.descriptor_pools_);
+  std::swap(queries_, other.queries_);
+  std::swap(stamps_, other.stamps_);
+  std::swap(dispatches_, other.dispatches_);
+  std::swap(barriers_, other.barriers_);
+  return *this;
+}
+
 Recording::~Recording() {
   if (!pool_) return;
   vkDeviceWaitIdle(device_->handle());  // unchecked: a lost device is torn down too

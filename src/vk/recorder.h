@@ -36,7 +36,7 @@ struct ScopeTime {
 class Recording {
  public:
   Recording(Recording&& other) noexcept;
-  Recording& operator=(Recording&&) = delete;
+  Recording& operator=(Recording&& other) noexcept;
   ~Recording();
 
   std::size_t dispatches() const { return dispatches_; }

@@ -1,0 +1,6 @@
+// Arguments of the scatter kernel.
+struct ScatterArgs {
+  uint rows;
+  uint width;
+  uint slots;
+};

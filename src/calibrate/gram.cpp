@@ -1,0 +1,135 @@
+#include "calibrate/gram.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "ops/matmul.h"
+#include "vk/recorder.h"
+
+namespace walsh {
+namespace {
+
+constexpr std::uint32_t tokens_a_pass = 2048;
+
+std::unique_ptr<Linear> frozen(std::vector<BaseWeight> weights) {
+  return std::make_unique<FrozenLinear>(std::move(weights));
+}
+
+// The inputs of `count` sequences of equal length.
+std::vector<std::uint32_t> packed(std::span<const std::vector<std::uint32_t>> sequences,
+                                  const ModelConfig& config) {
+  std::vector<std::uint32_t> ids, positions, begin, end;
+  for (const auto& sequence : sequences) {
+    const auto first = static_cast<std::uint32_t>(ids.size()),
+               length = static_cast<std::uint32_t>(sequence.size());
+    for (std::uint32_t i = 0; i < length; ++i) {
+      ids.push_back(sequence[i]);
+      positions.push_back(i);
+      begin.push_back(first);
+      end.push_back(first + length);
+    }
+  }
+  std::vector<std::uint32_t> words(input_words(static_cast<std::uint32_t>(ids.size())));
+  pack_inputs(words, {.ids = ids, .targets = {}, .positions = positions, .begin = begin, .end = end}, config,
+              0);
+  return words;
+}
+
+}  // namespace
+
+const std::vector<double>& LayerGrams::of(const std::string& module) const {
+  const std::string last = module.substr(module.rfind('.') + 1);
+  if (last == "o_proj") return o;
+  if (last == "down_proj") return down;
+  return last == "gate_proj" || last == "up_proj" ? gate_up : qkv;
+}
+
+GramCollector::GramCollector(vk::Device& device, const WeightSource& model,
+                             std::vector<std::vector<std::uint32_t>> sequences)
+    : device_(device), model_(model), sequences_(std::move(sequences)) {
+  require(!sequences_.empty() && !sequences_[0].empty(), "calibration: no sequences");
+  length_ = static_cast<std::uint32_t>(sequences_[0].size());
+  for (const auto& sequence : sequences_)
+    require(sequence.size() == length_, "calibration: sequences of different lengths");
+  sequences_a_pass_ =
+      std::clamp<std::uint32_t>(tokens_a_pass / length_, 1, static_cast<std::uint32_t>(sequences_.size()));
+
+  // The embedding of every token: rows of the table, read from the host.
+  const ModelConfig& config = model.config();
+  const std::vector<float> table = read_floats(model, find_weight(config, "model.embed_tokens.weight"));
+  states_.reserve(sequences_.size() * length_ * config.hidden);
+  for (const auto& sequence : sequences_) {
+    for (const std::uint32_t id : sequence) {
+      require(id < config.vocabulary_size, "calibration: token {} is beyond the vocabulary of {}", id,
+              config.vocabulary_size);
+      const auto row = table.begin() + static_cast<std::ptrdiff_t>(std::size_t{id} * config.hidden);
+      states_.insert(states_.end(), row, row + config.hidden);
+    }
+  }
+}
+
+LayerGrams GramCollector::next() {
+  const ModelConfig& config = model_.config();
+  require(layer_ < config.layers, "calibration: the model has {} layers", config.layers);
+  WeightFormat dense = model_.format();
+  dense.bits = 0;
+  LayerGrams grams;
+
+  // A last pass may hold fewer sequences; its tokens are another recording.
+  const auto run = [&](std::size_t first_sequence, std::size_t passes, std::uint32_t sequences) {
+    const std::uint32_t tokens = sequences * length_;
+    vk::Arena arena("calibration");
+    const LayerWeights layer = reserve_layer(arena, config, dense, layer_, frozen);
+    ModelConfig one_layer = config;
+    one_layer.layers = 1;
+    one_layer.vocabulary_size = 1;
+    const Activations a(arena, one_layer, tokens, 1, Pass::inference);
+    const Tensor frequencies = reserve(arena, DType::f32, {config.head_dim / 2});
+    const Tensor words = reserve(arena, DType::u32, {input_words(tokens)});
+    struct Sum {
+      Tensor gram, input;
+      std::vector<double>* total;
+    };
+    std::vector<Sum> sums;
+    const auto add_sum = [&](const Tensor& input, std::uint64_t width, std::vector<double>& total) {
+      sums.push_back({reserve(arena, DType::f32, {width, width}), input.view({tokens, width}), &total});
+      total.resize(width * width, 0.0);
+    };
+    add_sum(a.scratch.attention_input, config.hidden, grams.qkv);
+    add_sum(a.layer(0).attended, config.query_width(), grams.o);
+    add_sum(a.scratch.mlp_input, config.hidden, grams.gate_up);
+    add_sum(a.scratch.activated, config.intermediate, grams.down);
+    arena.commit(device_);
+    load_layer(device_, layer, model_, layer_);
+    device_.upload(frequencies, inverse_frequencies(config));
+
+    vk::Recorder rec(device_);
+    layer_forward(rec, {&config, frequencies}, layer, a.residual[1], a.residual[0], a.layer(0), a.scratch,
+                  view_inputs(words, tokens));
+    for (const Sum& sum : sums) matmul_backward_weight(rec, sum.gram, sum.input, sum.input);
+    vk::Recording recording = rec.finish();
+    const std::size_t state_size = std::size_t{tokens} * config.hidden;
+    for (std::size_t pass = 0; pass < passes; ++pass) {
+      const std::size_t sequence = first_sequence + pass * sequences;
+      float* state = states_.data() + sequence * length_ * config.hidden;
+      device_.upload(words, packed(std::span(sequences_).subspan(sequence, sequences), config));
+      device_.upload(a.residual[0], state, state_size * 4);
+      device_.wait(device_.submit(recording));
+      device_.download(state, a.residual[1], state_size * 4);
+      // Sums over passes are in double: the device's fp32 sums stay short.
+      for (const Sum& sum : sums) {
+        const auto part = device_.download<float>(sum.gram);
+        for (std::size_t i = 0; i < part.size(); ++i) (*sum.total)[i] += part[i];
+        device_.clear(sum.gram);
+      }
+    }
+  };
+  const std::size_t whole = sequences_.size() / sequences_a_pass_,
+                    rest = sequences_.size() % sequences_a_pass_;
+  run(0, whole, sequences_a_pass_);
+  if (rest > 0) run(whole * sequences_a_pass_, 1, static_cast<std::uint32_t>(rest));
+  ++layer_;
+  return grams;
+}
+
+}  // namespace walsh

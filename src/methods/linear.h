@@ -1,0 +1,69 @@
+// A fine-tuning method is a linear layer. The model holds four of these a transformer layer (q, k and v; o;
+// gate and up; down) and never asks which method it has.
+//
+// One object stands for all projections that read the same input, so that what a method derives from the
+// input (the transform of QWHA, the inner product of LoRA) is computed once:
+//   y_i = x·W_iᵀ + bias_i    for every projection i
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "methods/parameters.h"
+#include "tensor/quantized_tensor.h"
+#include "tensor/tensor.h"
+#include "vk/recorder.h"
+
+namespace walsh {
+
+/// The frozen weight of one projection: dense or quantised, with its bias.
+struct BaseWeight {
+  std::string name;        // Hugging Face module name, "model.layers.0.self_attn.q_proj"
+  std::uint32_t rows = 0;  // m, outputs
+  std::uint32_t columns = 0;
+  Tensor dense;               // f32, f16 or bf16 [rows, columns]; empty where quantised
+  QuantizedTensor quantized;  // where bits > 0
+  Tensor bias;                // f32 [rows], or empty
+
+  bool is_quantized() const { return quantized.bits > 0; }
+};
+
+class Linear {
+ public:
+  explicit Linear(std::vector<BaseWeight> weights) : weights_(std::move(weights)) {}
+  virtual ~Linear() = default;
+
+  /// Recorded once an optimizer step, before its micro-steps.
+  virtual void prepare(vk::Recorder&) {}
+
+  /// y_i = x·W_iᵀ + bias_i. x: f32 [T, columns], y_i: f32 [T, rows_i].
+  virtual void forward(vk::Recorder& rec, std::span<const Tensor> y, const Tensor& x) = 0;
+
+  /// dx = Σ_i dy_i·W_i, unless dx is empty; parameter gradients += theirs. Recomputes what it needs from x.
+  virtual void backward(vk::Recorder& rec, const Tensor& dx, std::span<const Tensor> dy, const Tensor& x) = 0;
+
+  std::span<const BaseWeight> weights() const { return weights_; }
+
+ protected:
+  /// The frozen part: y_i = x·W_iᵀ + bias_i, dx = Σ_i dy_i·W_i.
+  void forward_base(vk::Recorder& rec, std::span<const Tensor> y, const Tensor& x) const;
+  void backward_base(vk::Recorder& rec, const Tensor& dx, std::span<const Tensor> dy) const;
+
+  std::vector<BaseWeight> weights_;
+};
+
+/// No adapter: evaluation of a model as it stands.
+class FrozenLinear final : public Linear {
+ public:
+  using Linear::Linear;
+  void forward(vk::Recorder& rec, std::span<const Tensor> y, const Tensor& x) override {
+    forward_base(rec, y, x);
+  }
+  void backward(vk::Recorder& rec, const Tensor& dx, std::span<const Tensor> dy, const Tensor&) override {
+    if (dx) backward_base(rec, dx, dy);
+  }
+};
+
+}  // namespace walsh

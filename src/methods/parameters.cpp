@@ -1,0 +1,42 @@
+#include "methods/parameters.h"
+
+#include "vk/device.h"
+
+namespace walsh {
+namespace {
+
+// A range must fit maxStorageBufferRange, 128 MiB at the least.
+constexpr std::uint64_t range_bytes = std::uint64_t{128} << 20;
+
+Tensor whole(const vk::Slice& block) { return {block, DType::f32, {block.size / 4}}; }
+
+}  // namespace
+
+Parameters::Parameters()
+    : values_("parameters", vk::MemoryKind::device, range_bytes),
+      gradients_("gradients", vk::MemoryKind::device, range_bytes),
+      m_("first moments", vk::MemoryKind::device, range_bytes),
+      v_("second moments", vk::MemoryKind::device, range_bytes) {}
+
+Parameter Parameters::add(std::string name, std::uint64_t count) {
+  // The same reservations in the same order give all four arenas the same layout.
+  const Parameter parameter{std::move(name), reserve(values_, DType::f32, {count}),
+                            reserve(gradients_, DType::f32, {count})};
+  reserve(m_, DType::f32, {count});
+  reserve(v_, DType::f32, {count});
+  parameters_.push_back(parameter);
+  trained_ += count;
+  return parameter;
+}
+
+void Parameters::commit(vk::Device& device, bool training) {
+  values_.commit(device);
+  if (!training) return;
+  for (vk::Arena* arena : {&gradients_, &m_, &v_}) arena->commit(device);
+  const auto values = values_.blocks(), gradients = gradients_.blocks(), m = m_.blocks(), v = v_.blocks();
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    ranges_.push_back({whole(values[i]), whole(gradients[i]), whole(m[i]), whole(v[i])});
+  }
+}
+
+}  // namespace walsh

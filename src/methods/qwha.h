@@ -1,0 +1,59 @@
+// QWHA: a quantised layer and a sparse adapter in the Walsh-Hadamard domain (Jeon et al., arXiv 2509.17428,
+// section 3):
+//   y  = x·W_qᵀ + α·x̃·Fᵀ + bias       x̃ = x·H̃, H̃ = H_r/√n orthonormal,  α = s/√(n·m)
+//   dc = α · (gᵀ·x̃ at the positions of F)
+//   dx = g·W_q + α·(g·F)·H̃ᵀ
+// F [m, n] is sparse; its positions are fixed at initialisation, its values c are trained. The base path is
+// untouched, x̃ is computed once for all projections of one input and again in the backward, and nothing of
+// size m × n exists.
+#pragma once
+
+#include <map>
+#include <optional>
+
+#include "methods/method.h"
+#include "methods/qwha_init.h"
+#include "ops/hadamard.h"
+#include "tensor/sparse_matrix.h"
+
+namespace walsh {
+
+/// The adapter of one projection.
+struct QwhaAdapter {
+  std::string name;  // of the module
+  SparseTensor support;
+  Parameter values;  // c, in stored units
+  float alpha = 0;
+};
+
+class QwhaMethod final : public Method {
+ public:
+  explicit QwhaMethod(const MethodSetup& setup);
+
+  std::unique_ptr<Linear> make_linear(std::vector<BaseWeight> weights) override;
+  void upload(vk::Device& device) override;
+
+  const std::vector<QwhaAdapter>& adapters() const { return adapters_; }
+  /// Support and values of an adapter.
+  void set(vk::Device& device, const std::string& name, const QwhaCoefficients& coefficients);
+
+  const QwhaOptions& options() const { return options_; }
+
+  /// Tensors that any layer's pass may overwrite.
+  struct Scratch {
+    Tensor transformed;             // x̃ [T, widest]; in the backward also g·F
+    Tensor transformed_transposed;  // x̃ᵀ [widest, T]
+    Tensor gradient_transposed;     // gᵀ [widest, T]
+  };
+  const Scratch& scratch() const { return scratch_; }
+  const HadamardTransform& transform(std::uint32_t width) const { return transforms_.at(width); }
+
+ private:
+  MethodSetup setup_;
+  QwhaOptions options_;
+  Scratch scratch_;
+  std::map<std::uint32_t, HadamardTransform> transforms_;  // by width
+  std::vector<QwhaAdapter> adapters_;
+};
+
+}  // namespace walsh

@@ -1,0 +1,62 @@
+// One transformer layer: its weights, its forward pass and, mirrored, its backward pass.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "methods/linear.h"
+#include "model/activations.h"
+#include "model/config.h"
+#include "model/weights.h"
+#include "vk/memory.h"
+
+namespace walsh {
+
+using vk::Recorder;
+
+struct LayerWeights {
+  Tensor attention_norm, mlp_norm;  // [C]
+  Tensor q_norm, k_norm;            // [D]; empty without them
+  std::unique_ptr<Linear> qkv, o, gate_up, down;
+  bool windowed = false;  // its attention sees a sliding window
+};
+
+/// What all layers share.
+struct LayerContext {
+  const ModelConfig* config;
+  Tensor inverse_frequencies;  // [D/2], of the rotary embedding
+};
+
+/// Keys and values of one sequence's past, f32 [S, KV, D].
+struct LayerCache {
+  Tensor k, v;
+};
+
+/// Makes the linear layer (the method) over some projections with a common input.
+using MakeLinear = std::function<std::unique_ptr<Linear>(std::vector<BaseWeight>)>;
+
+/// Reserves layer `index`'s weights. `make_linear` is asked four times, in the order of the forward pass.
+LayerWeights reserve_layer(vk::Arena& arena, const ModelConfig& config, const WeightFormat& format,
+                           std::uint32_t index, const MakeLinear& make_linear);
+
+/// Fills them, once the arena is committed.
+void load_layer(vk::Device& device, const LayerWeights& layer, const WeightSource& source,
+                std::uint32_t index);
+
+/// Copies a dense weight to the device in the tensor's own type.
+void load_dense(vk::Device& device, const Tensor& tensor, const WeightSource& source,
+                const std::string& name);
+
+/// y = the layer's output for its input x, both [T, C]. With a cache, keys and values go to the rows
+/// in.positions of it and the queries' ranges are over its rows.
+void layer_forward(Recorder& rec, const LayerContext& model, const LayerWeights& w, const Tensor& y,
+                   const Tensor& x, const LayerActivations& a, const Scratch& s, const Inputs& in,
+                   const LayerCache* cache = nullptr);
+
+/// s.d_residual holds the gradient of the layer's output and, with `input_gradient`, becomes that of its
+/// input x. Parameter gradients += theirs.
+void layer_backward(Recorder& rec, const LayerContext& model, const LayerWeights& w, const Tensor& x,
+                    const LayerActivations& a, const Scratch& s, const Inputs& in, bool input_gradient);
+
+}  // namespace walsh

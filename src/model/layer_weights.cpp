@@ -1,0 +1,78 @@
+// Reserving and loading the weights of a layer.
+#include "model/layer.h"
+
+namespace walsh {
+namespace {
+
+BaseWeight reserve_weight(vk::Arena& arena, const WeightFormat& format, std::string name, std::uint32_t rows,
+                          std::uint32_t columns, bool bias) {
+  BaseWeight weight{
+      .name = std::move(name), .rows = rows, .columns = columns, .dense = {}, .quantized = {}, .bias = {}};
+  if (format.bits > 0) {
+    const std::uint32_t group =
+        format.group_size < 0 ? columns : static_cast<std::uint32_t>(format.group_size);
+    require(group > 0 && columns % group == 0,
+            "{}: group size {} does not divide its width {}; choose a divisor, or -1 for per channel",
+            weight.name, group, columns);
+    weight.quantized = reserve_quantized(arena, rows, columns, format.bits, group);
+  } else {
+    weight.dense = reserve(arena, format.dense, {rows, columns});
+  }
+  if (bias) weight.bias = reserve(arena, DType::f32, {rows});
+  return weight;
+}
+
+}  // namespace
+
+LayerWeights reserve_layer(vk::Arena& arena, const ModelConfig& c, const WeightFormat& format,
+                           std::uint32_t index, const MakeLinear& make_linear) {
+  const auto norm = [&](std::uint64_t width) { return reserve(arena, DType::f32, {width}); };
+  const auto weight = [&](const char* name, std::uint32_t rows, std::uint32_t columns, bool bias) {
+    return reserve_weight(arena, format, layer_prefix(index) + name, rows, columns, bias);
+  };
+  LayerWeights layer;
+  layer.windowed = c.window[index] > 0;
+  layer.attention_norm = norm(c.hidden);
+  layer.mlp_norm = norm(c.hidden);
+  if (c.qk_norm) {
+    layer.q_norm = norm(c.head_dim);
+    layer.k_norm = norm(c.head_dim);
+  }
+  layer.qkv = make_linear({weight("self_attn.q_proj", c.query_width(), c.hidden, c.qkv_bias),
+                           weight("self_attn.k_proj", c.kv_width(), c.hidden, c.qkv_bias),
+                           weight("self_attn.v_proj", c.kv_width(), c.hidden, c.qkv_bias)});
+  layer.o = make_linear({weight("self_attn.o_proj", c.hidden, c.query_width(), c.output_bias)});
+  layer.gate_up = make_linear({weight("mlp.gate_proj", c.intermediate, c.hidden, c.mlp_bias),
+                               weight("mlp.up_proj", c.intermediate, c.hidden, c.mlp_bias)});
+  layer.down = make_linear({weight("mlp.down_proj", c.hidden, c.intermediate, c.mlp_bias)});
+  return layer;
+}
+
+void load_dense(vk::Device& device, const Tensor& tensor, const WeightSource& source,
+                const std::string& name) {
+  const auto bytes = source.read(find_weight(source.config(), name), tensor.dtype);
+  device.upload(tensor, bytes.data(), bytes.size());
+}
+
+void load_layer(vk::Device& device, const LayerWeights& layer, const WeightSource& source,
+                std::uint32_t index) {
+  const std::string prefix = layer_prefix(index);
+  load_dense(device, layer.attention_norm, source, prefix + "input_layernorm.weight");
+  load_dense(device, layer.mlp_norm, source, prefix + "post_attention_layernorm.weight");
+  if (layer.q_norm) {
+    load_dense(device, layer.q_norm, source, prefix + "self_attn.q_norm.weight");
+    load_dense(device, layer.k_norm, source, prefix + "self_attn.k_norm.weight");
+  }
+  for (const Linear* linear : {layer.qkv.get(), layer.o.get(), layer.gate_up.get(), layer.down.get()}) {
+    for (const BaseWeight& weight : linear->weights()) {
+      if (weight.is_quantized()) {
+        upload(device, weight.quantized, source.quantized(weight.name, weight.rows, weight.columns));
+      } else {
+        load_dense(device, weight.dense, source, weight.name + ".weight");
+      }
+      if (weight.bias) load_dense(device, weight.bias, source, weight.name + ".bias");
+    }
+  }
+}
+
+}  // namespace walsh

@@ -1,0 +1,91 @@
+#include "model/llama.h"
+
+#include <algorithm>
+
+#include "ops/cross_entropy.h"
+#include "ops/embedding.h"
+#include "ops/matmul.h"
+#include "ops/rmsnorm.h"
+
+namespace walsh {
+
+void Llama::forward(Recorder& rec, Activations& a, const Inputs& in, const KvCache* cache) const {
+  const std::size_t buffers = a.residual.size();
+  embedding_forward(rec, a.residual[0], in.ids, embedding_);
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    const auto scope = rec.scope("forward");
+    layer_forward(rec, context(), layers_[i], a.residual[(i + 1) % buffers], a.residual[i % buffers],
+                  a.layer(i), a.scratch, in, cache ? &(*cache)[i] : nullptr);
+  }
+  rmsnorm_forward(rec, a.final_normed, a.final_rstd, a.residual[layers_.size() % buffers], final_norm_,
+                  config_.rms_eps);
+}
+
+void Llama::loss(Recorder& rec, Activations& a, const Inputs& in, bool gradient) const {
+  for (std::uint32_t first = 0; first < a.tokens(); first += a.logit_rows()) {
+    const auto scope = rec.scope("loss");
+    const std::uint32_t count = std::min(a.logit_rows(), a.tokens() - first);
+    const Tensor chunk = a.logits.rows(0, count);
+    logits(rec, a, first, count);
+    cross_entropy(rec, a.losses.rows(first, count), chunk, in.targets.rows(first, count), in.loss_scale,
+                  gradient);
+    if (gradient) matmul_backward(rec, a.scratch.d_normed.rows(first, count), chunk, head_);
+  }
+  if (!gradient) return;
+  rmsnorm_backward(rec, a.scratch.d_residual, a.scratch.d_normed, a.residual[layers_.size()], a.final_rstd,
+                   final_norm_);
+}
+
+void Llama::logits(Recorder& rec, const Activations& a, std::uint32_t first, std::uint32_t count) const {
+  matmul_forward(rec, a.logits.rows(0, count), a.final_normed.rows(first, count), head_);
+}
+
+void Llama::backward(Recorder& rec, Activations& a, const Inputs& in) const {
+  for (std::size_t i = layers_.size(); i-- > 0;) {
+    const auto scope = rec.scope("backward");
+    // The embedding is frozen, so nothing wants the gradient of the first layer's input.
+    layer_backward(rec, context(), layers_[i], a.residual[i], a.layer(i), a.scratch, in, i > 0);
+  }
+}
+
+void Llama::prepare(Recorder& rec) const {
+  for (Linear* linear : linears()) linear->prepare(rec);
+}
+
+Llama::Llama(ModelConfig config, const WeightFormat& format, vk::Arena& arena, const MakeLinear& make_linear)
+    : config_(std::move(config)) {
+  embedding_ = reserve(arena, format.dense, {config_.vocabulary_size, config_.hidden});
+  head_ = config_.tied ? embedding_ : reserve(arena, format.dense, {config_.vocabulary_size, config_.hidden});
+  final_norm_ = reserve(arena, DType::f32, {config_.hidden});
+  inverse_frequencies_ = reserve(arena, DType::f32, {config_.head_dim / 2});
+  for (std::uint32_t i = 0; i < config_.layers; ++i)
+    layers_.push_back(reserve_layer(arena, config_, format, i, make_linear));
+}
+
+void Llama::load(vk::Device& device, const WeightSource& source) {
+  load_dense(device, embedding_, source, "model.embed_tokens.weight");
+  load_dense(device, final_norm_, source, "model.norm.weight");
+  if (!config_.tied) load_dense(device, head_, source, "lm_head.weight");
+  device.upload(inverse_frequencies_, inverse_frequencies(config_));
+  for (std::uint32_t i = 0; i < config_.layers; ++i) load_layer(device, layers_[i], source, i);
+}
+
+std::vector<Linear*> Llama::linears() const {
+  std::vector<Linear*> all;
+  for (const LayerWeights& layer : layers_) {
+    for (const auto* linear : {&layer.qkv, &layer.o, &layer.gate_up, &layer.down})
+      all.push_back(linear->get());
+  }
+  return all;
+}
+
+KvCache reserve_cache(vk::Arena& arena, const ModelConfig& config, std::uint32_t length) {
+  const Shape shape{length, config.kv_heads, config.head_dim};
+  KvCache cache;
+  for (std::uint32_t i = 0; i < config.layers; ++i) {
+    cache.push_back({reserve(arena, DType::f32, shape), reserve(arena, DType::f32, shape)});
+  }
+  return cache;
+}
+
+}  // namespace walsh

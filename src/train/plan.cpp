@@ -1,0 +1,26 @@
+#include "train/plan.h"
+
+#include "train/session.h"
+#include "train/step.h"
+
+namespace walsh {
+
+Plan plan_run(const ModelConfig& config, const WeightFormat& format, const RunOptions& options) {
+  const std::uint32_t tokens = options.batch_size * options.sequence_length;
+  const Session session(config, format, options, tokens, true);
+  const PassMemory memory(config, tokens, logit_rows(config, tokens), Pass::training);
+  Plan plan{.weights_bytes = session.weights_bytes(),
+            .parameters_bytes = session.parameters().value_bytes() + session.method_bytes(),
+            .optimizer_bytes = session.parameters().state_bytes(),
+            .activations_bytes =
+                memory.arena.bytes() + TrainingStep::planned_bytes(tokens, options.grad_accumulation),
+            .trained_parameters = session.parameters().trained()};
+  double weights = static_cast<double>(config.vocabulary_size) * config.hidden;  // the head
+  for (const WeightInfo& weight : list_weights(config)) {
+    if (weight.kind == WeightKind::linear) weights += static_cast<double>(weight.shape[0] * weight.shape[1]);
+  }
+  plan.step_operations = 4 * weights * tokens * options.grad_accumulation;
+  return plan;
+}
+
+}  // namespace walsh

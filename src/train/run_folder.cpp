@@ -1,0 +1,174 @@
+#include "train/run_folder.h"
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <charconv>
+#include <sstream>
+#include <vector>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "io/adapter.h"
+#include "io/safetensors.h"
+
+namespace walsh {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string hex(XXH128_hash_t hash) { return fmt::format("{:016x}{:016x}", hash.high64, hash.low64); }
+
+// The four tensors of range i under names of the checkpoint.
+template <typename Visit>
+void for_each_state(const Parameters& parameters, Visit&& visit) {
+  std::size_t i = 0;
+  for (const Parameters::Range& range : parameters.ranges()) {
+    visit(fmt::format("parameters.{}", i), range.value);
+    visit(fmt::format("first_moments.{}", i), range.m);
+    visit(fmt::format("second_moments.{}", i), range.v);
+    ++i;
+  }
+}
+
+// Checkpoint folders, oldest first.
+std::vector<fs::path> list_checkpoints(const fs::path& run) {
+  std::vector<fs::path> list;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(run / "checkpoints", ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("step-") && !name.ends_with(".partial")) list.push_back(entry.path());
+  }
+  std::sort(list.begin(), list.end());
+  return list;
+}
+
+}  // namespace
+
+bool is_run(const fs::path& folder) {
+  return fs::exists(folder / "config.yaml") && fs::exists(folder / "base.json");
+}
+
+fs::path run_of(const fs::path& path) {
+  if (is_run(path)) return path;
+  const fs::path parent = fs::absolute(path).lexically_normal().parent_path();
+  if (fs::exists(path / "adapter_config.json") && is_run(parent)) return parent;
+  if (fs::absolute(path).lexically_normal().filename().empty() && is_run(parent.parent_path()))
+    return parent.parent_path();
+  refuse("{}: not a run of walsh train (no config.yaml and base.json), nor the adapter/ of one",
+         path.string());
+}
+
+void require_new(const fs::path& out) {
+  require(!out.empty(), "--out is missing: name the folder to write");
+  if (!fs::exists(out)) return;
+  if (is_run(out))
+    refuse("{}: a run is there already; continue it with --resume, or name a new folder", out.string());
+  refuse("{}: exists already and is not a run; name a new folder", out.string());
+}
+
+void write_base(const fs::path& run, const RunBase& base) {
+  const OrderedJson json = {{"path", base.path.string()}, {"fingerprint", base.fingerprint}};
+  write_file(run / "base.json", json.dump(2) + "\n");
+}
+
+RunBase read_base(const fs::path& run) {
+  const fs::path file = run / "base.json";
+  const Json json = read_json(file);
+  return {json_at<std::string>(json, "path", file.string()),
+          json_at<std::string>(json, "fingerprint", file.string())};
+}
+
+fs::path base_folder(const fs::path& run, const RunBase& base) {
+  return base.path.is_absolute() ? base.path : run / base.path;
+}
+
+std::string base_fingerprint(const WeightSource& source) {
+  std::string all;
+  for (const WeightInfo& weight : list_weights(source.config())) {
+    if (weight.kind != WeightKind::linear) continue;
+    if (source.format().bits > 0) {
+      const std::string module = weight.name.substr(0, weight.name.rfind('.'));
+      all += fingerprint(source.quantized(module, static_cast<std::uint32_t>(weight.shape[0]),
+                                          static_cast<std::uint32_t>(weight.shape[1])));
+    } else {
+      const auto bytes = source.read(weight, source.dtype(weight));
+      all += hex(XXH3_128bits(bytes.data(), bytes.size()));
+    }
+  }
+  return hex(XXH3_128bits(all.data(), all.size()));
+}
+
+void save_checkpoint(const fs::path& run, vk::Device& device, const Parameters& parameters, const Progress& p,
+                     std::uint32_t keep) {
+  fs::create_directories(run / "checkpoints");
+  const fs::path folder = run / "checkpoints" / fmt::format("step-{:08}", p.step);
+  if (!fs::exists(folder)) {
+    StagedFolder staged(folder);
+    std::vector<TensorInfo> tensors;
+    for_each_state(parameters, [&](const std::string& name, const Tensor& tensor) {
+      tensors.push_back({name, DType::f32, {tensor.shape[0]}});
+    });
+    SafetensorsWriter writer(staged.path() / "state.safetensors", tensors, {});
+    for_each_state(parameters, [&](const std::string& name, const Tensor& tensor) {
+      const auto values = device.download<float>(tensor);
+      writer.append(name, std::as_bytes(std::span(values)));
+    });
+    writer.publish();
+    const OrderedJson json = {{"step", p.step},          {"epoch", p.epoch},     {"batch", p.batch},
+                              {"tokens", p.tokens},      {"seconds", p.seconds}, {"loss_first", p.loss_first},
+                              {"loss_last", p.loss_last}};
+    write_file(staged.path() / "progress.json", json.dump(2) + "\n");
+    staged.publish();
+  }
+  const auto all = list_checkpoints(run);
+  for (std::size_t i = 0; i + std::max(1u, keep) < all.size(); ++i) fs::remove_all(all[i]);
+}
+
+std::optional<fs::path> newest_checkpoint(const fs::path& run) {
+  const auto all = list_checkpoints(run);
+  return all.empty() ? std::nullopt : std::optional(all.back());
+}
+
+Progress load_checkpoint(const fs::path& checkpoint, vk::Device& device, const Parameters& parameters) {
+  const fs::path file = checkpoint / "progress.json";
+  const Json json = read_json(file);
+  const std::string source = file.string();
+  const Safetensors state = Safetensors::open(checkpoint / "state.safetensors");
+  for_each_state(parameters, [&](const std::string& name, const Tensor& tensor) {
+    const TensorView& view = state.at(name);
+    require_shape(view, std::array{tensor.shape[0]});
+    device.upload(tensor, to_values<float>(view, DType::f32));
+  });
+  return {.step = json_at<std::uint32_t>(json, "step", source),
+          .epoch = json_at<std::uint64_t>(json, "epoch", source),
+          .batch = json_at<std::uint64_t>(json, "batch", source),
+          .tokens = json_at<std::uint64_t>(json, "tokens", source),
+          .seconds = json_at<double>(json, "seconds", source),
+          .loss_first = json_at<double>(json, "loss_first", source),
+          .loss_last = json_at<double>(json, "loss_last", source)};
+}
+
+Metrics::Metrics(const fs::path& run, std::uint32_t step) : path_(run / "metrics.jsonl") {
+  std::string kept;
+  if (fs::exists(path_)) {
+    std::stringstream lines(read_text(path_));
+    for (std::string line; std::getline(lines, line);) {
+      const Json json = Json::parse(line, nullptr, false);
+      if (!json.is_object() || !json.contains("step") || !json["step"].is_number_unsigned() ||
+          json["step"].get<std::uint64_t>() > step)
+        break;
+      kept += line + "\n";
+    }
+  }
+  write_file(path_, kept);
+  out_.open(path_, std::ios::app);
+  require(out_.good(), "{}: cannot be written", path_.string());
+}
+
+void Metrics::write(const OrderedJson& line) {
+  out_ << line.dump() << "\n" << std::flush;
+  if (!out_.good()) fail("{}: writing failed; is the disk full?", path_.string());
+}
+
+}  // namespace walsh

@@ -1,0 +1,379 @@
+#include "train/trainer.h"
+
+#include <chrono>
+#include <cmath>
+#include <memory>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "calibrate/initialise.h"
+#include "calibrate/quantize_model.h"
+#include "data/batches.h"
+#include "data/datasets.h"
+#include "train/adapter_files.h"
+#include "train/batch_inputs.h"
+#include "train/calibration_data.h"
+#include "train/evaluate.h"
+#include "train/generate.h"
+#include "train/plan.h"
+#include "train/run_folder.h"
+#include "train/schedule.h"
+#include "train/session.h"
+#include "train/step.h"
+
+namespace walsh {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// One run, from its options to its files; the members are in the order in which they come to be.
+class Run {
+ public:
+  Run(vk::Device& device, const RunOptions& options, TrainListener& listener, const std::atomic<bool>& stop)
+      : device_(device), o_(options), listener_(listener), stop_(stop), run_(options.out) {}
+
+  TrainReport fresh();
+  TrainReport resumed();
+
+ private:
+  void open_model();
+  void open_data();
+  void make_base(const fs::path& folder);
+  void build();
+  void initialise();
+  TrainReport loop(Progress progress);
+  void save(const Progress& progress);
+  void evaluate(std::uint32_t step, TrainReport& report, Metrics& metrics);
+  void finish(std::uint32_t step, TrainReport& report, Metrics& metrics);
+  void write_probe();
+
+  std::uint32_t tokens() const { return o_.batch_size * o_.sequence_length; }
+  bool quantises() const { return o_.bits > 0 && original_->format().bits == 0; }
+
+  vk::Device& device_;
+  RunOptions o_;
+  TrainListener& listener_;
+  const std::atomic<bool>& stop_;
+  fs::path run_;  // where files go: staged at first, then options.out
+  std::unique_ptr<WeightSource> original_, base_;
+  std::unique_ptr<TextEncoder> encoder_;
+  Dataset data_;
+  std::optional<Dataset> eval_data_;
+  Packing packing_;
+  std::uint32_t steps_ = 0;
+  std::unique_ptr<Session> session_;
+  std::unique_ptr<PassMemory> memory_;
+  std::unique_ptr<TrainingStep> step_;
+  std::unique_ptr<Evaluator> evaluator_;
+  std::unique_ptr<Generator> generator_;
+};
+
+void Run::open_model() {
+  const fs::path model = o_.model;
+  if (o_.random_weights) {
+    original_ = random_model(read_config(model), {.dense = DType::bf16}, *o_.random_weights);
+  } else {
+    original_ = walsh::open_model(model);
+  }
+  const WeightFormat format = original_->format();
+  require(o_.bits == 0 || format.bits == 0 || format.bits == o_.bits,
+          "{}: quantised to {} bits already, --bits asks for {}; leave --bits out", o_.model, format.bits,
+          o_.bits);
+  require(o_.bits > 0 || format.bits > 0,
+          "{}: the model is not quantised and qwha corrects a quantised one; give --bits 2, 3, 4 or 8",
+          o_.model);
+  require(o_.sequence_length <= original_->config().context,
+          "sequence-length: found {}, the model's context is {}", o_.sequence_length,
+          original_->config().context);
+}
+
+void Run::open_data() {
+  encoder_ = std::make_unique<TextEncoder>(o_.model, original_->config().vocabulary_size);
+  data_ = load_dataset(o_.data, "train", *encoder_);
+  packing_ = pack(data_, o_.sequence_length, o_.seed);
+  if (!o_.eval_data.empty()) {
+    eval_data_ = load_dataset(o_.eval_data, "valid", *encoder_);
+  } else if (has_split(o_.data, "valid")) {
+    eval_data_ = load_dataset(o_.data, "valid", *encoder_);
+  }
+  const std::uint64_t rows_a_step = std::uint64_t{o_.batch_size} * o_.grad_accumulation;
+  const double by_epochs =
+      std::ceil(o_.epochs * static_cast<double>(packing_.rows.size()) / static_cast<double>(rows_a_step));
+  require(o_.steps > 0 || by_epochs < 4e9, "epochs: {} passes are too many steps", o_.epochs);
+  steps_ = o_.steps > 0 ? o_.steps : std::max(1u, static_cast<std::uint32_t>(by_epochs));
+  listener_.say(
+      fmt::format("data: {} documents, {} tokens ({} predicted) in {} rows of {}; {} truncated, {} dropped",
+                  data_.documents.size(), packing_.tokens, packing_.targets, packing_.rows.size(),
+                  o_.sequence_length, packing_.truncated, packing_.dropped + data_.dropped));
+}
+
+// The quantised base in `folder`, made here.
+void Run::make_base(const fs::path& folder) {
+  fs::create_directories(folder);
+  const QuantizeOptions options{
+      .bits = o_.bits, .group_size = o_.group_size, .symmetric = o_.symmetric, .quantizer = o_.quantizer};
+  const fs::path model = o_.model;
+  const QuantizeResult result =
+      o_.random_weights ? quantize_model(*original_, read_text(model / "config.json"), folder, options)
+                        : quantize_model(model, folder, options);
+  listener_.say(fmt::format("base: {} at {} bits, {:.2f} bits a weight with scales", o_.quantizer, o_.bits,
+                            result.bits_per_weight));
+  if (result.padded)
+    listener_.say("base: some packed rows are not whole 32-bit words, so other tools cannot load it");
+}
+
+void Run::build() {
+  const Plan plan = plan_run(base_->config(), base_->format(), o_);
+  require_memory(device_, plan.weights_bytes, plan.parameters_bytes + plan.optimizer_bytes,
+                 plan.activations_bytes);
+  session_ = std::make_unique<Session>(base_->config(), base_->format(), o_, tokens(), true);
+  session_->commit(device_, true);
+  session_->model().load(device_, *base_);
+}
+
+// The adapter's start, from the original model and what quantisation did to it.
+void Run::initialise() {
+  QwhaMethod& qwha = *session_->qwha();
+  if (original_->format().bits > 0) {
+    listener_.say(
+        "adapter: the model is quantised and its original weights are not known: random supports, values "
+        "zero");
+    initialise_qwha_blind(*base_, o_.targets, o_.rank, qwha.options(), [&](InitialisedLayer&& layer) {
+      qwha.set(device_, layer.name, layer.coefficients);
+    });
+    return;
+  }
+  const auto start = Clock::now();
+  auto sequences = calibration_sequences(o_, data_, *encoder_);
+  const std::size_t count = sequences.size(), length = sequences[0].size();
+  double log_ratio = 0;
+  std::size_t layers = 0;
+  initialise_qwha(device_, *original_, *base_, std::move(sequences), o_.targets, o_.rank, qwha.options(),
+                  [&](InitialisedLayer&& layer) {
+                    qwha.set(device_, layer.name, layer.coefficients);
+                    if (layer.error_before > 0)
+                      log_ratio += 0.5 * std::log(std::max(layer.error / layer.error_before, 1e-300));
+                    ++layers;
+                  });
+  listener_.say(
+      fmt::format("adapter: {} coefficients, started from {} x {} calibration tokens in {:.1f} s; output "
+                  "error left: {:.3f} (geometric mean of {} layers)",
+                  session_->parameters().trained(), count, length, seconds_since(start),
+                  std::exp(log_ratio / static_cast<double>(layers)), layers));
+}
+
+TrainReport Run::fresh() {
+  require_new(o_.out);
+  open_model();
+  open_data();
+  StagedFolder staged(o_.out);
+  run_ = staged.path();
+  RunBase base{fs::absolute(o_.model).lexically_normal(), {}};
+  if (quantises()) {
+    make_base(run_ / "base");
+    base.path = "base";
+    base_ = walsh::open_model(run_ / "base");
+  } else {
+    base_ = walsh::open_model(o_.model);
+  }
+  base.fingerprint = base_fingerprint(*base_);
+  build();
+  initialise();
+  write_base(run_, base);
+  write_file(run_ / "config.yaml", to_yaml(o_));
+  save({});
+  staged.publish();
+  run_ = o_.out;
+  return loop({});
+}
+
+TrainReport Run::resumed() {
+  require(is_run(run_),
+          "{}: nothing to resume there (no config.yaml and base.json); start a run without --resume",
+          run_.string());
+  RunOptions before;
+  read_options(before, run_ / "config.yaml");
+  const auto changed = changed_options(before, o_);
+  require(changed.empty(), "--resume with changed settings: {}; a resumed run keeps its settings",
+          fmt::join(changed, ", "));
+  const auto checkpoint = newest_checkpoint(run_);
+  require(checkpoint.has_value(), "{}: no checkpoint to resume from", run_.string());
+  open_model();
+  open_data();
+  const RunBase base = read_base(run_);
+  base_ = walsh::open_model(base_folder(run_, base));
+  require(base_fingerprint(*base_) == base.fingerprint,
+          "{}: the base is not the one that this run was trained on", base_folder(run_, base).string());
+  build();
+  load_adapter(run_ / "adapter", device_, *session_->qwha(),
+               *base_);  // the supports; values come from the checkpoint
+  const Progress progress = load_checkpoint(*checkpoint, device_, session_->parameters());
+  listener_.say(fmt::format("resuming at step {} of {}", progress.step, steps_));
+  return loop(progress);
+}
+
+TrainReport Run::loop(Progress progress) {
+  TrainReport report;
+  report.trained_parameters = session_->parameters().trained();
+  report.planned_bytes = plan_run(base_->config(), base_->format(), o_).peak_bytes();
+  report.loss_first = progress.loss_first;
+  report.loss_last = progress.loss_last;
+  Metrics metrics(run_, progress.step);
+  memory_ = std::make_unique<PassMemory>(base_->config(), tokens(), logit_rows(base_->config(), tokens()),
+                                         Pass::training);
+  memory_->arena.commit(device_);
+  step_ = std::make_unique<TrainingStep>(device_, *session_, *memory_,
+                                         StepOptions{.grad_accumulation = o_.grad_accumulation,
+                                                     .weight_decay = static_cast<float>(o_.weight_decay),
+                                                     .max_grad_norm = static_cast<float>(o_.max_grad_norm)});
+  report.peak_bytes = device_.allocated_bytes();
+  const Schedule schedule = Schedule::make(o_.schedule, o_.learning_rate, steps_, o_.warmup);
+  BatchStream stream(data_, packing_, o_.batch_size, o_.seed);
+  stream.seek({progress.epoch, progress.batch});
+  listener_.say(
+      fmt::format("training: {} steps of {} x {} x {} tokens, {} trained parameters, {:.1f} MiB on {}",
+                  steps_, o_.grad_accumulation, o_.batch_size, o_.sequence_length, report.trained_parameters,
+                  static_cast<double>(report.peak_bytes) / (1 << 20), device_.info().name));
+
+  std::vector<Batch> batches(o_.grad_accumulation);
+  std::uint64_t tokens_here = 0;
+  double seconds_here = 0;
+  std::uint32_t saved = progress.step;
+  auto step_start = Clock::now();
+  const std::uint32_t first_step = progress.step;
+  while (progress.step < steps_ && !stop_) {
+    std::vector<TokenBatch> inputs;
+    std::uint64_t targets = 0;
+    for (Batch& batch : batches) {
+      batch = stream.next();
+      inputs.push_back(batch_inputs(batch));
+      targets += batch.target_count;
+    }
+    const double rate = schedule.rate(progress.step);
+    step_->submit(progress.step, inputs, rate);
+    const StepResult result = step_->result();
+    const double seconds = seconds_since(step_start);
+    step_start = Clock::now();
+    if (!std::isfinite(result.loss) || !std::isfinite(result.grad_norm)) {
+      const auto last = newest_checkpoint(run_);
+      fail(
+          "step {}: the loss is {} and the gradient's norm {}; the last good checkpoint is {}; lower "
+          "--learning-rate and start again",
+          progress.step + 1, result.loss, result.grad_norm, last ? last->string() : "none");
+    }
+    if (progress.step == 0) progress.loss_first = result.loss;
+    progress.loss_last = result.loss;
+    ++progress.step;
+    progress.epoch = stream.position().epoch;
+    progress.batch = stream.position().index;
+    progress.tokens += tokens() * std::uint64_t{o_.grad_accumulation};
+    progress.seconds += seconds;
+    if (progress.step > first_step + 1) {  // the first step here measures its pieces
+      tokens_here += tokens() * std::uint64_t{o_.grad_accumulation};
+      seconds_here += seconds;
+    }
+    const double speed = tokens_here > 0 ? static_cast<double>(tokens_here) / seconds_here
+                                         : static_cast<double>(tokens()) * o_.grad_accumulation / seconds;
+    const double left =
+        (steps_ - progress.step) * (static_cast<double>(tokens()) * o_.grad_accumulation / speed);
+    metrics.write({{"step", progress.step},
+                   {"loss", result.loss},
+                   {"learning_rate", rate},
+                   {"grad_norm", result.grad_norm},
+                   {"tokens", progress.tokens},
+                   {"targets", targets},
+                   {"tokens_per_second", speed},
+                   {"seconds", progress.seconds},
+                   {"memory_bytes", device_.allocated_bytes()}});
+    listener_.step({.step = progress.step,
+                    .steps = steps_,
+                    .loss = result.loss,
+                    .learning_rate = rate,
+                    .grad_norm = result.grad_norm,
+                    .tokens_per_second = speed,
+                    .seconds_left = left,
+                    .memory_bytes = device_.allocated_bytes()});
+    report.tokens_per_second = speed;
+    const bool last = progress.step == steps_;
+    if (o_.save_every > 0 && progress.step % o_.save_every == 0) {
+      save(progress);
+      saved = progress.step;
+    }
+    if (!last && o_.eval_every > 0 && progress.step % o_.eval_every == 0)
+      evaluate(progress.step, report, metrics);
+    step_start = Clock::now();  // evaluation and saving are not the step's time
+  }
+  if (saved != progress.step) save(progress);
+  report.steps = progress.step;
+  report.tokens = progress.tokens;
+  report.loss_first = progress.loss_first;
+  report.loss_last = progress.loss_last;
+  report.host_share = seconds_here > 0 ? step_->host_seconds() / seconds_here : 0;
+  report.interrupted = progress.step < steps_;
+  if (!report.interrupted) finish(progress.step, report, metrics);
+  return report;
+}
+
+// The adapter first: a checkpoint that exists always has its supports beside it.
+void Run::save(const Progress& progress) {
+  save_adapter(run_ / "adapter", device_, *session_->qwha(), *base_, o_.rank);
+  save_checkpoint(run_, device_, session_->parameters(), progress, o_.keep);
+}
+
+void Run::evaluate(std::uint32_t step, TrainReport& report, Metrics& metrics) {
+  OrderedJson line = {{"step", step}};
+  if (eval_data_) {
+    if (!evaluator_)
+      evaluator_ = std::make_unique<Evaluator>(device_, *session_, o_.batch_size, o_.sequence_length);
+    const Evaluation evaluation = evaluator_->run(*eval_data_);
+    report.eval_loss = evaluation.loss;
+    line["eval_loss"] = evaluation.loss;
+    line["eval_perplexity"] = evaluation.perplexity();
+    line["eval_tokens"] = evaluation.tokens;
+    listener_.say(fmt::format("step {}: evaluation loss {:.4f}, perplexity {:.3f} on {} tokens", step,
+                              evaluation.loss, evaluation.perplexity(), evaluation.tokens));
+  }
+  if (!o_.sample_prompt.empty()) {
+    if (!generator_)
+      generator_ =
+          std::make_unique<Generator>(device_, *session_, base_->config().context, std::min(tokens(), 64u));
+    const Tokenizer& tokenizer = encoder_->tokenizer();
+    const auto prompt = tokenizer.encode(o_.sample_prompt);
+    const std::string text = tokenizer.decode(
+        generator_->run(prompt, {.max_tokens = o_.sample_tokens, .temperature = 0}, tokenizer.end_ids()));
+    line["sample"] = text;
+    listener_.say(fmt::format("step {}: {}{}", step, o_.sample_prompt, text));
+  }
+  if (line.size() > 1) metrics.write(line);
+}
+
+void Run::finish(std::uint32_t step, TrainReport& report, Metrics& metrics) {
+  evaluate(step, report, metrics);
+  write_probe();
+}
+
+// Token ids and the logits after the last of them, for whoever checks an export.
+void Run::write_probe() {
+  std::vector<std::uint32_t> ids = data_.documents[0].ids;
+  ids.resize(std::min<std::size_t>({ids.size(), 64, tokens(), base_->config().context - 1}));
+  Generator generator(device_, *session_, static_cast<std::uint32_t>(ids.size()) + 1,
+                      static_cast<std::uint32_t>(ids.size()));
+  const OrderedJson json = {
+      {"ids", ids}, {"logits", generator.logits(ids)}, {"base", read_base(run_).fingerprint}};
+  write_file(run_ / "probe.json", json.dump() + "\n");
+}
+
+}  // namespace
+
+TrainReport train(vk::Device& device, const RunOptions& options, bool resume, TrainListener& listener,
+                  const std::atomic<bool>& stop) {
+  Run run(device, resolve(options), listener, stop);
+  return resume ? run.resumed() : run.fresh();
+}
+
+}  // namespace walsh
