@@ -6,6 +6,11 @@
 //            {tokens: [ids]}; and for scoring {query, choices, gold}, {context_options, continuation, gold}
 //   .json    a list of such objects
 //   folder   train, valid and test, each one of these files
+//
+// Prompt and completion stand side by side as they are; a question is written "Question: ...\nAnswer:" and
+// its answer after a space; an instruction in the prompt of Alpaca; conversations in the model's chat
+// template, where a call of a tool is the assistant's and what a tool says is masked. Options of a choice are
+// scored after a space.
 #pragma once
 
 #include <cstdint>

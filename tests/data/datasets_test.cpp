@@ -224,6 +224,33 @@ TEST_F(DatasetTest, MultipleChoice) {
   refused(R"({"query": 3, "choices": ["a", "b"], "gold": 0})");
 }
 
+// Cutting a conversation at the ends of answers gives the tokens of the whole text.
+TEST(SharedDatasets, ConversationsHaveTheTokensOfTheirText) {
+  const auto data = test::shared_data();
+  const Json goldens = read_json(test::source_dir() / "tests/goldens/chat_templates.json");
+  const std::vector<std::pair<const char*, const char*>> pairs{{"tokenizers/qwen3", "ChatML"},
+                                                               {"models/stories260K", "Mistral"}};
+  for (const auto& [name, family] : pairs) {
+    const auto folder = data / name;
+    WALSH_NEEDS(folder);
+    const test::TemporaryFolder model;
+    for (const char* file : {"tokenizer.json", "tokenizer_config.json"}) {
+      std::filesystem::copy(folder / file, model.path() / file);
+    }
+    for (const Json& golden : goldens.at("templates")) {
+      if (golden.at("family") != family) continue;
+      model.write("chat_template.jinja", golden.at("template").get<std::string>());
+      TextEncoder encoder(model.path(), 151936);
+      const auto chat = ChatTemplate::load(model.path());
+      const std::vector<Message> messages{
+          {"user", "Hi  there"}, {"assistant", "Hello!"}, {"user", "x"}, {"assistant", "y "}};
+      const auto document = encoder.chat(messages);
+      EXPECT_EQ(document.ids, encoder.tokenizer().encode(chat_text(chat.render(messages, false))));
+      EXPECT_GE(document.targets(), 4u);
+    }
+  }
+}
+
 // Every file of the shared data sets is read, by its keys.
 TEST(SharedDatasets, AreRecognised) {
   const auto data = test::shared_data();

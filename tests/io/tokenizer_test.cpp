@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
+#include <ctime>
 
 #include "base/json.h"
 #include "tests/support/byte_tokenizer.h"
@@ -257,7 +257,7 @@ TEST(Tokenizer, SpecialTokensFromTheFiles) {
 // Joining a word is n log n in its length: a megabyte without a space takes moments.
 TEST(Tokenizer, LongWords) {
   const Tokenizer t = load(test::byte_tokenizer_json({{"a", "a"}, {"aa", "aa"}, {"aaaa", "aaaa"}}));
-  const auto start = std::chrono::steady_clock::now();
+  const std::clock_t start = std::clock();
   const std::string one(1 << 20, 'a');
   EXPECT_EQ(t.decode(t.encode(one)), one);
   EXPECT_EQ(t.encode(std::string(1 << 20, ' ')).size(), std::size_t{1} << 20);
@@ -266,7 +266,7 @@ TEST(Tokenizer, LongWords) {
   Json nfc = test::byte_tokenizer_json();
   nfc["normalizer"] = {{"type", "NFC"}};
   EXPECT_EQ(load(nfc).decode(load(nfc).encode(marks)).substr(0, 5), "\u1EA1\u0323");
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(30));
+  EXPECT_LT(std::clock() - start, 60 * CLOCKS_PER_SEC);  // quadratic work would take hours
 }
 
 TEST(Tokenizer, CostlyPatternIsRefused) {
