@@ -1,6 +1,6 @@
-// y = scale · had · x along the middle axis of the view [rows, ORDER, inner] (had may be a transposed base or a Sylvester
-// matrix): the outer factors of a row that does not fit shared memory. A workgroup takes COLUMNS columns of one row; they
-// are read whole before they are written, so that y may be x.
+// y = scale · had · x along the middle axis of the view [rows, ORDER, inner] (had may be a transposed base or a
+// Sylvester matrix): the outer factors of a row that does not fit shared memory. A workgroup takes COLUMNS columns of
+// one row; they are read whole before they are written, so that y may be x.
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #include "hadamard.h"

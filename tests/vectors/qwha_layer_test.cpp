@@ -1,13 +1,15 @@
 // One QWHA layer on the device against its vectors (arXiv 2509.17428, section 3.1; κ = s / (n·√m)):
 //   y = x·W_qᵀ + κ·x̂·Fᵀ + bias,  x̂ = x·H_r
 //   ∂L/∂c = κ · (gᵀ·x̂ at the support),  ∂L/∂x = g·W_q + κ·(g·F)·H_rᵀ
-// The base product is in plain loops here; the adapter is the sequence of dispatches that a layer records.
+// The base weight is dequantised on the host, because the vectors' scales are not of 16 bits; the rest is the
+// sequence of dispatches that a layer records.
 #include <gtest/gtest.h>
 
 #include <cstdint>
 #include <vector>
 
 #include "ops/hadamard.h"
+#include "ops/matmul.h"
 #include "ops/sddmm.h"
 #include "ops/spmm.h"
 #include "ops/transpose.h"
@@ -26,8 +28,8 @@ void adapter_forward(Recorder& rec, const Tensor& y, const Tensor& spectrum, con
   spmm_forward(rec, y, xt, c, f, kappa, true);
 }
 
-/// dc += κ·(gᵀ·x̂)|F and dx += κ·(g·F)·H_rᵀ; xt as the forward leaves it, spectrum is scratch [T, n], gt [m,
-/// T].
+/// dc += κ·(gᵀ·x̂)|F and dx += κ·(g·F)·H_rᵀ. xt as the forward leaves it; spectrum, [T, n], and gt, [m, T], are
+/// scratch.
 void adapter_backward(Recorder& rec, const Tensor& dx, const Tensor& dc, const Tensor& spectrum,
                       const Tensor& gt, const Tensor& g, const Tensor& xt, const Tensor& c,
                       const HadamardTransform& h, const SparseTensor& f, float kappa) {
@@ -38,38 +40,16 @@ void adapter_backward(Recorder& rec, const Tensor& dx, const Tensor& dc, const T
 }
 
 /// W_q [m, n], or zeros where the case has no base.
-std::vector<double> base_weight(const VectorCase& c, std::size_t m, std::size_t n) {
-  std::vector<double> w(m * n, 0.0);
+std::vector<float> base_weight(const VectorCase& c, std::size_t m, std::size_t n) {
+  std::vector<float> w(m * n, 0.0f);
   if (!c.json.at("inputs").contains("codes")) return w;
   const VectorTensor codes = c.input("codes"), scales = c.input("scales"), zeros = c.input("zeros");
   const std::size_t groups = scales.shape.at(1);
   for (std::size_t i = 0; i < m * n; ++i) {
     const std::size_t k = i / n * groups + i % n / (n / groups);
-    w[i] = scales.data[k] * (codes.data[i] - zeros.data[k]);
+    w[i] = static_cast<float>(scales.data[k] * (codes.data[i] - zeros.data[k]));
   }
   return w;
-}
-
-struct Products {
-  std::vector<float> y, dx;
-};
-
-/// What the base contributes: y = x·W_qᵀ + bias, dx = g·W_q.
-Products base_products(const VectorCase& c, std::size_t m, std::size_t n) {
-  const std::vector<double> w = base_weight(c, m, n), x = c.input("x").data, g = c.input("gy").data;
-  const std::size_t tokens = x.size() / n;
-  const bool biased = c.json.at("inputs").contains("bias");
-  const std::vector<double> bias = biased ? c.input("bias").data : std::vector<double>(m, 0.0);
-  std::vector<double> y(tokens * m), dx(tokens * n, 0.0);
-  for (std::size_t t = 0; t < tokens; ++t)
-    for (std::size_t i = 0; i < m; ++i) {
-      y[t * m + i] = bias[i];
-      for (std::size_t j = 0; j < n; ++j) {
-        y[t * m + i] += x[t * n + j] * w[i * n + j];
-        dx[t * n + j] += g[t * m + i] * w[i * n + j];
-      }
-    }
-  return {{y.begin(), y.end()}, {dx.begin(), dx.end()}};
 }
 
 TEST(vectors, qwha_layer) {
@@ -87,18 +67,24 @@ TEST(vectors, qwha_layer) {
     h.upload(device());
     ASSERT_EQ(h.layout().bases, c.param<std::vector<std::uint32_t>>("bases")) << c.name;
 
-    const Products base = base_products(c, m, n);
-    const std::uint64_t tokens = base.dx.size() / n;
+    const std::uint64_t tokens = c.input("x").shape.at(0);
     Tensors t;
     const Tensor x = t.f32({tokens, n}, c.input("x").as<float>()),
                  g = t.f32({tokens, m}, c.input("gy").as<float>());
     const Tensor coefficients = t.f32({support.nonzeros()}, c.input("c").as<float>()),
                  dc = t.zeros({support.nonzeros()});
-    const Tensor y = t.f32({tokens, m}, base.y), dx = t.f32({tokens, n}, base.dx);
+    const Tensor w = t.f32({m, n}, base_weight(c, m, n));
+    const Tensor bias =
+        c.json.at("inputs").contains("bias") ? t.f32({m}, c.input("bias").as<float>()) : Tensor{};
+    const Tensor y = t.empty({tokens, m}), dx = t.empty({tokens, n});
     const Tensor spectrum = t.empty({tokens, n}), xt = t.empty({n, tokens}), gt = t.empty({m, tokens});
-    run([&](Recorder& rec) { adapter_forward(rec, y, spectrum, xt, x, coefficients, h, f, kappa); });
+    run([&](Recorder& rec) {
+      matmul_forward(rec, y, x, w, bias);
+      adapter_forward(rec, y, spectrum, xt, x, coefficients, h, f, kappa);
+    });
     if (c.expects("x_hat")) c.compare("x_hat", read(spectrum));
     run([&](Recorder& rec) {
+      matmul_backward(rec, dx, g, w);
       adapter_backward(rec, dx, dc, spectrum, gt, g, xt, coefficients, h, f, kappa);
     });
     const bool alone = c.expects("y_adapter");
