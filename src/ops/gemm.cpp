@@ -16,6 +16,8 @@ GemmTile choose_tile(const vk::DeviceInfo& device, std::uint64_t rows, std::uint
     if (rows <= 8)
       return {.gx = 8, .gy = 1, .tm = std::bit_ceil(static_cast<std::uint32_t>(rows)), .tn = 8, .bk = 0};
     if (rows < 64 || columns < 256) return {.gx = 1, .gy = 8, .tm = 2, .tn = 8, .bk = 0};
+    // Checked edges make a large tile slow to compile (ten seconds), so it is kept for sizes that it divides.
+    if (rows % 64 != 0 || columns % 32 != 0) return {.gx = 1, .gy = 8, .tm = 4, .tn = 16, .bk = 0};
     // A word of codes serves eight products, a float one: packed weights want more columns, dense ones a
     // square.
     if (weight == WeightKind::packed) return {.gx = 1, .gy = 8, .tm = 8, .tn = 32, .bk = 0};
