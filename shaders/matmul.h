@@ -6,4 +6,5 @@ struct MatmulArgs {
   uint outputs;
   uint first_output;
   uint all_outputs;
+  uint extra;  // forward: add the bias; backward: add to what dx holds
 };

@@ -4,4 +4,6 @@ struct QuantMatmulArgs {
   uint inputs;
   uint outputs;
   uint words_per_row;
+  uint group_size;
+  uint extra;  // forward: add the bias; backward: add to what dx holds
 };

@@ -1,12 +1,13 @@
 // w[i,j] = scale · (code[i,j] − zero): eight columns an invocation, one row of the matrix after another
 #version 460
+#extension GL_EXT_control_flow_attributes : require
 #extension GL_GOOGLE_include_directive : require
 #include "quant_matmul.h"
 #include "lib/index.glsl"
 
 layout(local_size_x = 64) in;
 layout(constant_id = 0) const uint BITS = 4;
-layout(constant_id = 1) const uint GROUP = 64;
+layout(constant_id = 1) const bool RUNS = true;
 layout(binding = 0) writeonly buffer Dense { float dense[]; };
 layout(binding = 1) readonly buffer Codes { uint codes[]; };
 layout(binding = 2) readonly buffer Grid { uint grid[]; };
@@ -18,6 +19,6 @@ void main() {
   const uint row = element / runs, first = element % runs * 8;
   if (row >= args.outputs) return;
   float w[8];
-  dequantise8(row, args.words_per_row, first, args.inputs, w);
+  dequantise8(row, first, RUNS ? grid_word(row, first) : 0, w);
   for (uint i = 0; i < 8 && first + i < args.inputs; ++i) dense[row * args.inputs + first + i] = w[i];
 }

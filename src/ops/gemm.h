@@ -9,14 +9,18 @@
 namespace walsh {
 
 struct GemmTile {
-  std::uint32_t gx, gy, tm, tn, bk;
+  std::uint32_t gx, gy, tm, tn;
+  std::uint32_t bk;  // 0: no staging in shared memory
 
   std::uint32_t rows() const { return gy * tm; }
   std::uint32_t columns() const { return gx * tn; }
 };
 
+enum class WeightKind : std::uint8_t { dense, packed };
+
 /// The tile for a product of this size on this device; every choice of tile is in gemm.cpp.
-GemmTile choose_tile(const vk::DeviceInfo& device, std::uint64_t rows, std::uint64_t columns);
+GemmTile choose_tile(const vk::DeviceInfo& device, std::uint64_t rows, std::uint64_t columns,
+                     WeightKind weight);
 
 /// Whether no tile hangs over an edge.
 bool divides(const GemmTile& tile, std::uint64_t rows, std::uint64_t columns, std::uint64_t depth);

@@ -41,12 +41,12 @@ void matmul_forward(Recorder& rec, const Tensor& y, const Tensor& x, const Tenso
   expect_rows("matmul_forward", "y", y, m, tokens);
   if (bias) expect("matmul_forward", "bias", bias, DType::f32, {m});
   for_parts(rec, w, [&](const vk::Slice& part, std::uint32_t first, std::uint32_t count) {
-    const GemmTile tile = choose_tile(rec.device().info(), tokens, count);
+    const GemmTile tile = choose_tile(rec.device().info(), tokens, count, WeightKind::dense);
     const MatmulArgs args{static_cast<std::uint32_t>(tokens), static_cast<std::uint32_t>(n), count, first,
-                          static_cast<std::uint32_t>(m)};
-    rec.dispatch("matmul_forward", {y, x, part, bias ? bias : x}, args, groups_for(tile, tokens, count),
-                 {tile.gx, tile.gy, tile.tm, tile.tn, tile.bk, divides(tile, tokens, count, n), type,
-                  static_cast<bool>(bias)});
+                          static_cast<std::uint32_t>(m),      static_cast<bool>(bias)};
+    rec.dispatch(
+        "matmul_forward", {y, x, part, bias ? bias : x}, args, groups_for(tile, tokens, count),
+        {tile.gx * tile.gy, tile.gx, tile.tm, tile.tn, tile.bk, divides(tile, tokens, count, n), type});
   });
 }
 
@@ -55,13 +55,13 @@ void matmul_backward(Recorder& rec, const Tensor& dx, const Tensor& dy, const Te
   const std::uint64_t tokens = dy.shape.rows(), n = w.shape[1], m = w.shape[0];
   expect_rows("matmul_backward", "dy", dy, m, tokens);
   expect_rows("matmul_backward", "dx", dx, n, tokens);
-  const GemmTile tile = choose_tile(rec.device().info(), tokens, n);
+  const GemmTile tile = choose_tile(rec.device().info(), tokens, n, WeightKind::dense);
   for_parts(rec, w, [&](const vk::Slice& part, std::uint32_t first, std::uint32_t count) {
     const MatmulArgs args{static_cast<std::uint32_t>(tokens), static_cast<std::uint32_t>(n), count, first,
-                          static_cast<std::uint32_t>(m)};
-    rec.dispatch("matmul_backward", {dx, dy, part}, args, groups_for(tile, tokens, n),
-                 {tile.gx, tile.gy, tile.tm, tile.tn, tile.bk, divides(tile, tokens, n, count), type,
-                  accumulate || first > 0});
+                          static_cast<std::uint32_t>(m),      accumulate || first > 0};
+    rec.dispatch(
+        "matmul_backward", {dx, dy, part}, args, groups_for(tile, tokens, n),
+        {tile.gx * tile.gy, tile.gx, tile.tm, tile.tn, tile.bk, divides(tile, tokens, n, count), type});
   });
 }
 
@@ -71,11 +71,15 @@ void matmul_backward_weight(Recorder& rec, const Tensor& dw, const Tensor& dy, c
   expect_rows("matmul_backward_weight", "dy", dy, m, tokens);
   expect("matmul_backward_weight", "dw", dw, DType::f32, {m, n});
   for_parts(rec, dw, [&](const vk::Slice& part, std::uint32_t first, std::uint32_t count) {
-    const GemmTile tile = choose_tile(rec.device().info(), count, n);
-    const MatmulArgs args{static_cast<std::uint32_t>(tokens), static_cast<std::uint32_t>(n), count, first,
-                          static_cast<std::uint32_t>(m)};
+    const GemmTile tile = choose_tile(rec.device().info(), count, n, WeightKind::dense);
+    const MatmulArgs args{static_cast<std::uint32_t>(tokens),
+                          static_cast<std::uint32_t>(n),
+                          count,
+                          first,
+                          static_cast<std::uint32_t>(m),
+                          0};
     rec.dispatch("matmul_backward_weight", {part, dy, x}, args, groups_for(tile, count, n),
-                 {tile.gx, tile.gy, tile.tm, tile.tn, tile.bk, divides(tile, count, n, tokens)});
+                 {tile.gx * tile.gy, tile.gx, tile.tm, tile.tn, tile.bk, divides(tile, count, n, tokens)});
   });
 }
 
@@ -84,7 +88,7 @@ void matmul_backward_bias(Recorder& rec, const Tensor& dbias, const Tensor& dy) 
   expect_rows("matmul_backward_bias", "dy", dy, m, tokens);
   expect("matmul_backward_bias", "dbias", dbias, DType::f32, {m});
   const MatmulArgs args{static_cast<std::uint32_t>(tokens), 0, static_cast<std::uint32_t>(m), 0,
-                        static_cast<std::uint32_t>(m)};
+                        static_cast<std::uint32_t>(m),      0};
   rec.dispatch("matmul_backward_bias", {dbias, dy}, args, groups_for_elements(m, 64));
 }
 

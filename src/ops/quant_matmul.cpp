@@ -15,8 +15,9 @@ void expect_weight(std::string_view op, const QuantizedTensor& w) {
   expect(op, "w.grid", w.grid, DType::u32, {w.rows, w.columns / w.group_size});
 }
 
-QuantMatmulArgs arguments(const QuantizedTensor& w, std::uint64_t tokens) {
-  return {static_cast<std::uint32_t>(tokens), w.columns, w.rows, words_per_row(w.columns, w.bits)};
+QuantMatmulArgs arguments(const QuantizedTensor& w, std::uint64_t tokens, bool extra) {
+  return {static_cast<std::uint32_t>(tokens), w.columns,    w.rows,
+          words_per_row(w.columns, w.bits),   w.group_size, extra};
 }
 
 }  // namespace
@@ -28,11 +29,11 @@ void quant_matmul_forward(Recorder& rec, const Tensor& y, const Tensor& x, const
   expect_rows("quant_matmul_forward", "x", x, w.columns, tokens);
   expect_rows("quant_matmul_forward", "y", y, w.rows, tokens);
   if (bias) expect("quant_matmul_forward", "bias", bias, DType::f32, {w.rows});
-  const GemmTile tile = choose_tile(rec.device().info(), tokens, w.rows);
-  rec.dispatch("quant_matmul_forward", {y, x, w.codes, w.grid, bias ? bias : x}, arguments(w, tokens),
-               groups_for(tile, tokens, w.rows),
-               {tile.gx, tile.gy, tile.tm, tile.tn, tile.bk, divides(tile, tokens, w.rows, w.columns), w.bits,
-                w.group_size, static_cast<bool>(bias)});
+  const GemmTile tile = choose_tile(rec.device().info(), tokens, w.rows, WeightKind::packed);
+  rec.dispatch("quant_matmul_forward", {y, x, w.codes, w.grid, bias ? bias : x},
+               arguments(w, tokens, static_cast<bool>(bias)), groups_for(tile, tokens, w.rows),
+               {tile.gx * tile.gy, tile.gx, tile.tm, tile.tn, tile.bk,
+                divides(tile, tokens, w.rows, w.columns), w.bits, w.group_size % 8 == 0});
 }
 
 void quant_matmul_backward(Recorder& rec, const Tensor& dx, const Tensor& dy, const QuantizedTensor& w,
@@ -41,20 +42,20 @@ void quant_matmul_backward(Recorder& rec, const Tensor& dx, const Tensor& dy, co
   expect_weight("quant_matmul_backward", w);
   expect_rows("quant_matmul_backward", "dy", dy, w.rows, tokens);
   expect_rows("quant_matmul_backward", "dx", dx, w.columns, tokens);
-  const GemmTile tile = choose_tile(rec.device().info(), tokens, w.columns);
-  rec.dispatch("quant_matmul_backward", {dx, dy, w.codes, w.grid}, arguments(w, tokens),
+  const GemmTile tile = choose_tile(rec.device().info(), tokens, w.columns, WeightKind::packed);
+  rec.dispatch("quant_matmul_backward", {dx, dy, w.codes, w.grid}, arguments(w, tokens, accumulate),
                groups_for(tile, tokens, w.columns),
-               {tile.gx, tile.gy, tile.tm, tile.tn, tile.bk, divides(tile, tokens, w.columns, w.rows), w.bits,
-                w.group_size, accumulate});
+               {tile.gx * tile.gy, tile.gx, tile.tm, tile.tn, tile.bk,
+                divides(tile, tokens, w.columns, w.rows), w.bits, w.group_size % 8 == 0});
 }
 
 void dequantize(Recorder& rec, const Tensor& w, const QuantizedTensor& q) {
   expect_weight("dequantize", q);
   expect("dequantize", "w", w, DType::f32, {q.rows, q.columns});
   count32("dequantize", w.shape.elements());
-  rec.dispatch("quant_matmul_dequantize", {w, q.codes, q.grid}, arguments(q, 0),
+  rec.dispatch("quant_matmul_dequantize", {w, q.codes, q.grid}, arguments(q, 0, false),
                groups_for_elements(std::uint64_t{q.rows} * ceil_div(q.columns, 8), 64),
-               {q.bits, q.group_size});
+               {q.bits, q.group_size % 8 == 0});
 }
 
 }  // namespace walsh

@@ -76,6 +76,7 @@ std::vector<Case> cases() {
   }
   list.push_back({3, 1, 1, 3, 1});
   list.push_back({300, 96, 140, 4, 32});
+  list.push_back({70, 264, 261, 3, 33});  // several tiles each way that hang over every edge
   return list;
 }
 

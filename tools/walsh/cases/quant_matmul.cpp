@@ -1,0 +1,102 @@
+#include "ops/quant_matmul.h"
+
+#include <cmath>
+#include <memory>
+
+#include "kernel_case.h"
+#include "ops/quant_matmul_reference.h"
+
+namespace walsh {
+namespace {
+
+struct Sizes {
+  std::uint64_t tokens;
+  std::uint32_t n, m, bits, group_size;
+};
+
+QuantizedTensor place(TensorStore& store, const QuantizedMatrix& q) {
+  return {.codes = store.u32({q.rows, words_per_row(q.columns, q.bits)}, q.codes),
+          .grid = store.u32({q.rows, q.groups()}, q.grid),
+          .rows = q.rows,
+          .columns = q.columns,
+          .bits = q.bits,
+          .group_size = q.group_size};
+}
+
+std::vector<double> product(bool backward, std::vector<double> in, std::vector<double> w, const Sizes& size,
+                            bool absolute) {
+  if (absolute) {
+    for (double& value : in) value = std::abs(value);
+    for (double& value : w) value = std::abs(value);
+  }
+  std::vector<double> out, dw, dbias;
+  if (backward) {
+    const std::vector<double> x(size.tokens * size.n, 0);
+    reference::matmul_backward(out, dw, dbias, in, x, w, size.m, size.n);
+  } else {
+    reference::matmul_forward(out, in, w, {}, size.m, size.n);
+  }
+  return out;
+}
+
+KernelCase make(TensorStore& store, bool backward, const Sizes& size) {
+  const auto [tokens, n, m, bits, group_size] = size;
+  const auto q =
+      std::make_shared<const QuantizedMatrix>(reference::random_quantized(m, n, bits, group_size, 1));
+  const QuantizedTensor tq = place(store, *q);
+  const auto in = normal(tokens * (backward ? m : n), 2);
+  const Tensor tin = store.f32({tokens, backward ? m : n}, in), out = store.empty({tokens, backward ? n : m});
+  const std::uint64_t weight_bytes = 4 * (tq.codes.shape.elements() + tq.grid.shape.elements());
+  return {
+      .op = "quant_matmul",
+      .variant = fmt::format("{}, {} bits, group {}", backward ? "backward" : "forward", bits, group_size),
+      .shape = fmt::format("{} x {} x {}", tokens, n, m),
+      .bytes = static_cast<double>(4 * tokens * (std::uint64_t{n} + m) + weight_bytes),
+      .operations = 2.0 * static_cast<double>(tokens) * n * m,
+      .record =
+          [=](Recorder& rec) {
+            if (backward) {
+              quant_matmul_backward(rec, out, tin, tq);
+            } else {
+              quant_matmul_forward(rec, out, tin, tq);
+            }
+          },
+      .compare =
+          [=, &store] {
+            const std::vector<double> wide(in.begin(), in.end()), w = reference::dequantize<double>(*q);
+            return Comparison{store.read(out), product(backward, wide, w, size, false),
+                              product(backward, wide, w, size, true), static_cast<double>(backward ? m : n)};
+          }};
+}
+
+std::vector<KernelCase> cases(TensorStore& store, CaseSize size) {
+  std::vector<KernelCase> list;
+  const auto both = [&](const Sizes& sizes) {
+    list.push_back(make(store, false, sizes));
+    list.push_back(make(store, true, sizes));
+  };
+  switch (size) {
+    case CaseSize::check:
+      for (const std::uint32_t bits : {2u, 3u, 4u, 8u}) {
+        both({5, 320, 33, bits, 64});
+        both({17, 172, 37, bits, 172});
+      }
+      both({128, 128, 128, 4, 32});
+      break;
+    case CaseSize::standard:
+      both({512, 4096, 14336, 4, 64});
+      break;
+    case CaseSize::all:
+      both({512, 4096, 14336, 4, 64});
+      for (const std::uint32_t bits : {2u, 3u, 8u}) both({512, 4096, 4096, bits, 64});
+      both({512, 4096, 4096, 4, 128});
+      both({1, 4096, 14336, 4, 64});
+      break;
+  }
+  return list;
+}
+
+const CaseRegistration registration("quant_matmul", cases);
+
+}  // namespace
+}  // namespace walsh
