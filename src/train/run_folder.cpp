@@ -99,6 +99,18 @@ std::string base_fingerprint(const WeightSource& source) {
   return hex(XXH3_128bits(all.data(), all.size()));
 }
 
+bool original_matches(const WeightSource& model, const WeightSource& base) {
+  const auto weights = list_weights(model.config());
+  if (weights.size() != list_weights(base.config()).size()) return false;
+  for (const WeightInfo& weight : weights) {
+    if (weight.kind == WeightKind::linear) continue;
+    if (model.dtype(weight) != base.dtype(weight) ||
+        model.read(weight, model.dtype(weight)) != base.read(weight, model.dtype(weight)))
+      return false;
+  }
+  return true;
+}
+
 void save_checkpoint(const fs::path& run, vk::Device& device, const Parameters& parameters, const Progress& p,
                      std::uint32_t keep) {
   fs::create_directories(run / "checkpoints");

@@ -38,6 +38,10 @@ std::filesystem::path base_folder(const std::filesystem::path& run, const RunBas
 /// One value for all linear layers of a model: codes and grids where it is quantised, weights otherwise.
 std::string base_fingerprint(const WeightSource& source);
 
+/// Whether everything but the linear layers (embedding, norms, head) is the same in a model and a base made
+/// from it.
+bool original_matches(const WeightSource& model, const WeightSource& base);
+
 /// Where a run stands between two optimizer steps.
 struct Progress {
   std::uint32_t step = 0;              // steps done

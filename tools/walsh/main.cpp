@@ -1,19 +1,49 @@
 // The command line. This is the only place that catches what walsh throws.
 #include <cstdio>
 
-#include "base/error.h"
-#include "vk/device_info.h"
+#include "cli.h"
+#include "vk/instance.h"
 
-int main() {
+namespace {
+
+// One line, whatever a file's names held.
+int complain(const char* message, int status) {
+  std::string line = message;
+  for (char& c : line) {
+    if (static_cast<unsigned char>(c) < 0x20) c = ' ';
+  }
+  std::fprintf(stderr, "walsh: %s\n", line.c_str());
+  return status;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("walsh fine-tunes quantised language models on any Vulkan GPU");
+  app.require_subcommand(1);
+  walsh::Globals globals;
+  walsh::add_devices(app, globals);
+  walsh::add_doctor(app, globals);
+  walsh::add_plan(app, globals);
+  walsh::add_quantize(app, globals);
+  walsh::add_train(app, globals);
+  walsh::add_eval(app, globals);
+  walsh::add_generate(app, globals);
+  walsh::add_bench(app, globals);
   try {
-    for (const auto& info : walsh::vk::list_devices())
-      fmt::print("{}  {}  {}\n", info.index, info.name, info.driver);
+    app.parse(argc, argv);
+    if (const auto messages = walsh::vk::validation_messages(); !messages.empty()) {
+      return complain(
+          fmt::format("{} validation messages, the first: {}", messages.size(), messages[0]).c_str(), 1);
+    }
     return 0;
+  } catch (const CLI::Success& asked) {  // --help
+    return app.exit(asked);
+  } catch (const CLI::ParseError& error) {
+    return complain((std::string(error.what()) + "; see walsh --help").c_str(), 2);
   } catch (const walsh::Error& error) {
-    std::fprintf(stderr, "walsh: %s\n", error.what());
-    return 2;
+    return complain(error.what(), 2);
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "walsh: %s\n", error.what());
-    return 1;
+    return complain(error.what(), 1);
   }
 }

@@ -1,0 +1,53 @@
+#include "train/opened_model.h"
+
+#include "base/error.h"
+#include "train/adapter_files.h"
+#include "train/run_folder.h"
+
+namespace walsh {
+
+namespace fs = std::filesystem;
+
+OpenedModel::OpenedModel(const std::string& model, const std::string& adapter,
+                         std::optional<std::uint64_t> random_weights) {
+  require(!model.empty(), "--model is missing: name the model's folder");
+  model_ = random_weights ? random_model(read_config(model), {.dense = DType::bf16}, *random_weights)
+                          : open_model(model);
+  if (adapter.empty()) return;
+  const fs::path run = run_of(adapter);
+  adapter_ = (run / "adapter").string();
+  const RunBase base = read_base(run);
+  const fs::path folder = base_folder(run, base);
+  RunOptions before;
+  read_options(before, run / "config.yaml");
+  const bool same =
+      fs::equivalent(folder, model) || (fs::exists(before.model) && fs::equivalent(before.model, model));
+  base_ = open_model(folder);
+  require(base_fingerprint(*base_) == base.fingerprint,
+          "{}: the base in {} has changed since; the adapter belongs to another one", run.string(),
+          folder.string());
+  if (!same) {  // the same weights under another path will do
+    const bool is_base = model_->format().bits > 0 && base_fingerprint(*model_) == base.fingerprint;
+    require(is_base || model_->format().bits == 0, "{}: not the base that the adapter in {} was trained on",
+            model, run.string());
+    require(is_base || original_matches(*model_, *base_),
+            "{}: not the model whose weights the base of {} was made from", model, run.string());
+  }
+  combined_ = combined_model(*model_, *base_);
+  const AdapterShape shape = adapter_shape(adapter_);
+  options_.rank = shape.rank;
+  options_.targets = shape.targets;
+  options_.set = before.set;
+}
+
+std::unique_ptr<Session> OpenedModel::load(vk::Device& device, std::uint32_t tokens) const {
+  auto session = std::make_unique<Session>(config(), source().format(), options_, tokens, !adapter_.empty());
+  require_memory(device, session->weights_bytes(),
+                 session->method_bytes() + session->parameters().value_bytes(), 0);
+  session->commit(device, false);
+  session->model().load(device, source());
+  if (!adapter_.empty()) load_adapter(adapter_, device, *session->qwha(), *base_);
+  return session;
+}
+
+}  // namespace walsh

@@ -1,0 +1,60 @@
+#include "cli.h"
+
+#include <cstdio>
+
+namespace walsh {
+
+void add_globals(CLI::App& command, Globals& globals) {
+  command
+      .add_option("--device", globals.device,
+                  "device by index or part of its name; default: the fastest real GPU")
+      ->envname("WALSH_DEVICE");
+  command.add_option(
+      "--disable", globals.disable,
+      "features to do without: storage16 storage8 fp16 bf16 int64 int-dot coopmat coopmat2 subgroups");
+  command.add_option("--seed", globals.seed, "seed of everything random")->capture_default_str();
+  command.add_flag("--quiet", globals.quiet, "print results only");
+  command.add_flag("--json", globals.json, "the last line of stdout is one JSON object");
+}
+
+std::unique_ptr<vk::Device> open_device(const Globals& globals) {
+  auto device = std::make_unique<vk::Device>(vk::choose_device(globals.device, globals.disable));
+  if (device->info().type == vk::DeviceType::cpu) {
+    say(globals,
+        fmt::format("device: {} IS A CPU DRIVER, NOT A GPU: everything works, slowly", device->info().name));
+  } else {
+    say(globals, fmt::format("device: {} ({})", device->info().name, device->info().driver));
+  }
+  return device;
+}
+
+void say(const Globals& globals, const std::string& line) {
+  if (!globals.quiet) std::fprintf(stderr, "%s\n", line.c_str());
+}
+
+void print_json(const Globals& globals, const OrderedJson& object) {
+  if (globals.json)
+    std::printf("%s\n", object.dump(-1, ' ', false, OrderedJson::error_handler_t::replace).c_str());
+  std::fflush(stdout);
+}
+
+void add_run_options(CLI::App& command, GivenOptions& given, std::initializer_list<const char*> only) {
+  const RunOptions defaults;
+  visit_options(defaults, [&](const char* name, const auto& value, bool, const char* help) {
+    const std::string key = name;
+    if (key == "seed") return;  // a global flag
+    if (only.size() > 0 &&
+        std::find_if(only.begin(), only.end(), [&](const char* word) { return key == word; }) == only.end())
+      return;
+    std::string shown;
+    if constexpr (!std::is_same_v<std::decay_t<decltype(value)>, std::optional<std::uint64_t>>)
+      shown = fmt::format("{}", value);
+    CLI::Option* option = command.add_option_function<std::string>(
+        "--" + key, [&given, key](const std::string& text) { given[key] = text; }, help);
+    if constexpr (std::is_same_v<std::decay_t<decltype(value)>, bool>)
+      option->expected(0, 1)->default_str("true");
+    if (!shown.empty()) option->default_str(shown);
+  });
+}
+
+}  // namespace walsh

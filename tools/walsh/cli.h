@@ -1,0 +1,53 @@
+// What the subcommands share. Each has a file of its own with one function that declares it.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <initializer_list>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/json.h"
+#include "train/options.h"
+#include "vk/device.h"
+
+namespace walsh {
+
+/// Flags of every command.
+struct Globals {
+  std::string device;   // --device, or WALSH_DEVICE
+  std::string disable;  // --disable
+  std::uint64_t seed = 0;
+  bool quiet = false;
+  bool json = false;
+};
+
+/// Declares --device, --disable, --seed, --quiet and --json on a subcommand.
+void add_globals(CLI::App& command, Globals& globals);
+
+/// Opens the chosen device; a CPU driver is announced loudly.
+std::unique_ptr<vk::Device> open_device(const Globals& globals);
+
+/// A line for people, on stderr; nothing with --quiet.
+void say(const Globals& globals, const std::string& line);
+
+/// With --json: the object as the last line of stdout.
+void print_json(const Globals& globals, const OrderedJson& object);
+
+/// Declares a flag for an option of RunOptions; values given are collected in `given` and set later, over the
+/// YAML file.
+using GivenOptions = std::map<std::string, std::string>;
+void add_run_options(CLI::App& command, GivenOptions& given, std::initializer_list<const char*> only = {});
+
+// Each declares one subcommand with its callback; a callback that ends early throws Error or Failure.
+void add_devices(CLI::App& app, Globals& globals);
+void add_doctor(CLI::App& app, Globals& globals);
+void add_bench(CLI::App& app, Globals& globals);
+void add_plan(CLI::App& app, Globals& globals);
+void add_quantize(CLI::App& app, Globals& globals);
+void add_train(CLI::App& app, Globals& globals);
+void add_eval(CLI::App& app, Globals& globals);
+void add_generate(CLI::App& app, Globals& globals);
+
+}  // namespace walsh

@@ -1,0 +1,132 @@
+// walsh train: fine-tunes a model.
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+
+#include "cli.h"
+#include "train/trainer.h"
+
+namespace walsh {
+namespace {
+
+std::atomic<bool> stop_requested{false};
+
+void on_interrupt(int) {
+  stop_requested = true;
+  std::signal(SIGINT, SIG_DFL);  // a second Ctrl-C ends at once
+}
+
+std::string duration(double seconds) {
+  const auto s = static_cast<std::uint64_t>(seconds + 0.5);
+  return s >= 3600 ? fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)
+                   : fmt::format("{}:{:02}", s / 60, s % 60);
+}
+
+// A line that is rewritten on a terminal; plain lines, about twenty a run, elsewhere.
+class Console final : public TrainListener {
+ public:
+  explicit Console(const Globals& globals) : globals_(globals), terminal_(isatty(STDERR_FILENO)) {}
+  void say(const std::string& line) override {
+    if (open_line_) std::fprintf(stderr, "\n");
+    open_line_ = false;
+    walsh::say(globals_, line);
+  }
+  void step(const Step& s) override {
+    if (globals_.quiet) return;
+    const std::string line =
+        fmt::format("step {:>5}/{}  loss {:.4f}  lr {:.2e}  |g| {:.2e}  {:.0f} tokens/s  {:.0f} MiB  {} left",
+                    s.step, s.steps, s.loss, s.learning_rate, s.grad_norm, s.tokens_per_second,
+                    static_cast<double>(s.memory_bytes) / (1 << 20), duration(s.seconds_left));
+    if (terminal_) {
+      std::fprintf(stderr, "\r\033[K%s", line.c_str());
+      open_line_ = s.step != s.steps;
+      if (!open_line_) std::fprintf(stderr, "\n");
+    } else if (s.step == 1 || s.step == s.steps || s.step % std::max(1u, s.steps / 20) == 0) {
+      std::fprintf(stderr, "%s\n", line.c_str());
+    }
+  }
+
+ private:
+  const Globals& globals_;
+  bool terminal_;
+  bool open_line_ = false;
+};
+
+std::string defaults_table() {
+  std::string table = "defaults of a method:\n  method  rank  learning-rate  weight-decay  warmup  epochs\n";
+  for (const MethodDefaults& row : method_defaults()) {
+    table += fmt::format("  {:<6}  {:>4}  {:>13}  {:>12}  {:>6}  {:>6}\n", row.method, row.rank,
+                         row.learning_rate, row.weight_decay, row.warmup, row.epochs);
+  }
+  return table +
+         "example: walsh train --model models/walsh-tiny --data models/walsh-tiny/data/task --bits 2 --rank "
+         "4 --out run";
+}
+
+}  // namespace
+
+void add_train(CLI::App& app, Globals& globals) {
+  CLI::App* command = app.add_subcommand("train", "fine-tunes a model");
+  command->footer(defaults_table());
+  add_globals(*command, globals);
+  static GivenOptions given;
+  static std::string config, out;
+  static std::vector<std::string> set;
+  static bool resume = false;
+  add_run_options(*command, given);
+  command->add_option("--out", out, "run folder to write")->required();
+  command->add_option("--config", config, "YAML file with any of these options as keys; flags beat it");
+  command->add_option("--set", set, "an option of the method, METHOD.KEY=VALUE")->take_all();
+  command->add_flag("--resume", resume, "continue the run in --out");
+  command->callback([&globals, command] {
+    RunOptions options;
+    if (resume && config.empty() && std::filesystem::exists(std::filesystem::path(out) / "config.yaml")) {
+      read_options(options, std::filesystem::path(out) / "config.yaml");  // a resumed run keeps its settings
+    }
+    if (!config.empty()) read_options(options, config);
+    for (const auto& [name, value] : given) set_option(options, name, value);
+    for (const std::string& assignment : set) {
+      const auto equals = assignment.find('=');
+      require(equals != std::string::npos, "--set {}: expected METHOD.KEY=VALUE", assignment);
+      set_option(options, assignment.substr(0, equals), assignment.substr(equals + 1));
+    }
+    if (command->count("--seed") > 0) options.seed = globals.seed;
+    options.out = out;
+    require(!options.model.empty(), "--model is missing: name the model's folder");
+    require(!options.data.empty(), "--data is missing: name a .jsonl or .txt file, or a folder of them");
+
+    const auto device = open_device(globals);
+    std::signal(SIGINT, on_interrupt);
+    Console console(globals);
+    const TrainReport report = train(*device, options, resume, console, stop_requested);
+    if (report.interrupted) {
+      console.say(fmt::format("stopped after step {}, saved; continue with: walsh train --resume --out {}",
+                              report.steps, options.out));
+    } else {
+      console.say(fmt::format("done: {} steps, loss {:.4f} -> {:.4f}, {:.0f} tokens/s; adapter in {}/adapter",
+                              report.steps, report.loss_first, report.loss_last, report.tokens_per_second,
+                              options.out));
+    }
+    OrderedJson json = {{"steps", report.steps},
+                        {"loss_first", report.loss_first},
+                        {"loss_last", report.loss_last},
+                        {"eval_loss", nullptr},
+                        {"eval_perplexity", nullptr},
+                        {"tokens_per_second", report.tokens_per_second},
+                        {"tokens", report.tokens},
+                        {"planned_bytes", report.planned_bytes},
+                        {"peak_bytes", report.peak_bytes},
+                        {"trained_parameters", report.trained_parameters},
+                        {"host_share", report.host_share},
+                        {"interrupted", report.interrupted},
+                        {"run", options.out}};
+    if (report.eval_loss) {
+      json["eval_loss"] = *report.eval_loss;
+      json["eval_perplexity"] = std::exp(*report.eval_loss);
+    }
+    print_json(globals, json);
+  });
+}
+
+}  // namespace walsh
