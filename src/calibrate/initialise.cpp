@@ -43,7 +43,7 @@ void initialise_qwha(vk::Device& device, const WeightSource& original, const Wei
                       own.seed = options.seed * 1000003 + draw++;
                       QwhaStart start =
                           qwha_init(std::span<const float>(delta), std::span<const double>(grams.of(module)),
-                                    rows, columns, qwha_budget(rank, rows, columns), own);
+                                    rows, columns, qwha_coefficients(options, rank, rows, columns), own);
                       const double before = start.error_before(), after = start.error();
                       take({module, std::move(start.coefficients), before, after});
                     });
@@ -61,7 +61,7 @@ void initialise_qwha_blind(const WeightSource& base, const std::string& targets,
     QwhaOptions own = options;
     own.seed = options.seed * 1000003 + draw++;
     const auto shares = adaalloc(std::vector<double>(shape.rows, 0.0),
-                                 qwha_budget(rank, shape.rows, shape.columns), shape.columns);
+                                 qwha_coefficients(options, rank, shape.rows, shape.columns), shape.columns);
     QwhaCoefficients c{.rows = shape.rows, .columns = shape.columns, .row_ptr = {0}, .col = {}, .values = {}};
     for (std::uint32_t row = 0; row < shape.rows; ++row) {
       const auto columns = qwha_support(shape, row, shares[row], own);

@@ -96,7 +96,7 @@ std::unique_ptr<Linear> QwhaMethod::make_linear(std::vector<BaseWeight> weights)
       indices.emplace_back();
       continue;
     }
-    const auto budget = static_cast<std::uint32_t>(qwha_budget(setup_.rank, w.rows, w.columns));
+    const std::uint32_t budget = qwha_coefficients(options_, setup_.rank, w.rows, w.columns);
     transforms_.try_emplace(w.columns, setup_.arena, w.columns);
     indices.emplace_back(adapters_.size());
     adapters_.push_back({.name = w.name,

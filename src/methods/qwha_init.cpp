@@ -106,4 +106,10 @@ QwhaStart qwha_fit(const QwhaSpectra& spectra, std::span<const std::uint32_t> sh
   return start;
 }
 
+std::uint32_t qwha_coefficients(const QwhaOptions& options, std::uint32_t rank, std::uint32_t rows,
+                                std::uint32_t columns) {
+  if (options.density == 0) return static_cast<std::uint32_t>(qwha_budget(rank, rows, columns));
+  return std::max(1u, static_cast<std::uint32_t>(options.density * rows * columns));
+}
+
 }  // namespace walsh

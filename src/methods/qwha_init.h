@@ -25,6 +25,10 @@ struct QwhaCoefficients {
   std::vector<float> values;           // [p]
 };
 
+/// Coefficients of a layer: options.density · rows · columns where that is set, else rank · (rows + columns).
+std::uint32_t qwha_coefficients(const QwhaOptions& options, std::uint32_t rank, std::uint32_t rows,
+                                std::uint32_t columns);
+
 struct QwhaStart {
   QwhaCoefficients coefficients;
   std::vector<double> row_error_before;  // e0 [m]

@@ -56,6 +56,8 @@ constexpr Option table[] = {
      [](const O& o) { return fmt::format("{}", o.temperature); }},
     {"floor", [](O& o, Text k, Text v) { o.floor = number(k, v, std::uint32_t{0}, std::uint32_t{65536}); },
      [](const O& o) { return fmt::format("{}", o.floor); }},
+    {"density", [](O& o, Text k, Text v) { o.density = number(k, v, 0.0, 1.0); },
+     [](const O& o) { return fmt::format("{}", o.density); }},
     {"damping", [](O& o, Text k, Text v) { o.damping = number(k, v, 0.0, 1.0); },
      [](const O& o) { return fmt::format("{}", o.damping); }},
     {"scale", [](O& o, Text k, Text v) { o.scale = number(k, v, 1e-6, 1e9); },

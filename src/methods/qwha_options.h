@@ -35,6 +35,7 @@ struct QwhaOptions {
   bool zero = false;         // init=zero: the support as chosen, every value 0
   double temperature = 1.0;  // shares go with error^temperature
   std::uint32_t floor = 2;   // coefficients that every output channel gets
+  double density = 0;        // of F: the budget is density · outputs · inputs; 0: by the rank
   double damping = 1e-4;     // added to the Gram matrix's diagonal, in units of its mean
   double scale = 4000.0;     // s of the stored units, see qwha_kappa
   std::uint64_t seed = 0;    // of select=random; differs from layer to layer; not a key, the run has one seed
