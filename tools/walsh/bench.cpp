@@ -99,7 +99,7 @@ std::vector<RegisteredOp> chosen_ops(const std::vector<std::string>& names) {
 }
 
 OrderedJson measure(const Globals& globals, vk::Device& device, const KernelCase& kernel,
-                    const Limits& limits) {
+                    const Limits& limits, bool hurry) {
   const std::vector<double> samples = sample_seconds(device, kernel.record, hurry);
   const double seconds = samples[samples.size() / 2];
   const double moving = kernel.bytes / limits.bytes_per_second;
