@@ -1,0 +1,6 @@
+// Arguments of the multiply_add kernel.
+struct MultiplyAddArgs {
+  uint elements;
+  uint rounds;
+  float x;
+};
