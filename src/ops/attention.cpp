@@ -50,14 +50,39 @@ AttentionArgs check(std::string_view op, const Tensor& y, const Tensor& lse, con
           static_cast<std::uint32_t>(width),      scale};
 }
 
+/// Workgroups of the kernels without shared memory: `owned` rows or keys a KV head, own_each an invocation.
+void dispatch_direct(Recorder& rec, std::string_view kernel, std::initializer_list<vk::Slice> buffers,
+                     const AttentionArgs& args, std::uint64_t owned) {
+  // More products a load take longer to compile: 16 x 16 gains a quarter to a third and compiles about
+  // three times as long. A step of decoding has a row a lane at most.
+  const std::uint32_t own_each = owned <= lanes ? 1 : 8, block = 16;
+  rec.dispatch(kernel, buffers, args, Groups{ceil_div(owned, lanes * own_each), args.kv_heads, 1},
+               {own_each, block});
+}
+
 }  // namespace
 
+// lavapipe (Mesa 22.3) takes every load or store, of shared memory too, lane by lane and component by
+// component: a scalar one for eight lanes costs about 50 vector additions, and a vec4 one four times that, so
+// the direct kernels, which load each value once for 8 or 16 products, are bound by their loads as well.
+// Measured for 9 heads on 3 of width 64, in GFLOP/s a second of one core that others share: forward 0.47
+// tiled, 0.97 direct with 256 tokens, 0.48 and 1.09 with four sequences of 256; backward 0.28 tiled, 0.73
+// direct.
+AttentionKernels choose_kernels(const vk::DeviceInfo& device) {
+  return device.type == vk::DeviceType::cpu ? AttentionKernels::direct : AttentionKernels::tiled;
+}
+
 void attention_forward(Recorder& rec, const Tensor& y, const Tensor& lse, const Tensor& q, const Tensor& k,
-                       const Tensor& v, const AttentionRanges& ranges, float scale) {
+                       const Tensor& v, const AttentionRanges& ranges, float scale,
+                       std::optional<AttentionKernels> kernels) {
   const AttentionArgs args = check("attention_forward", y, lse, q, k, v, ranges, scale);
-  // The rows of a KV head. A step of decoding has one query: a tile of 64 rows would be empty but for its
-  // group.
-  const std::uint64_t rows = q.shape[0] * (args.heads / args.kv_heads);
+  const std::uint64_t rows = q.shape[0] * (args.heads / args.kv_heads);  // of a KV head
+  if (kernels.value_or(choose_kernels(rec.device().info())) == AttentionKernels::direct) {
+    dispatch_direct(rec, "attention_forward_direct", {y, lse, q, k, v, ranges.key_begin, ranges.key_end},
+                    args, rows);
+    return;
+  }
+  // A step of decoding has one query: a tile of 64 rows would be empty but for its group.
   const Tile tile = make_tile(q.shape[2], rows <= 8 ? 8 : 64, 128);
   dispatch(rec, "attention_forward", {y, lse, q, k, v, ranges.key_begin, ranges.key_end}, args, tile,
            ceil_div(rows, tile.rows));
@@ -66,7 +91,7 @@ void attention_forward(Recorder& rec, const Tensor& y, const Tensor& lse, const 
 void attention_backward(Recorder& rec, const Tensor& dq, const Tensor& dk, const Tensor& dv,
                         const Tensor& delta, const Tensor& dy, const Tensor& y, const Tensor& lse,
                         const Tensor& q, const Tensor& k, const Tensor& v, const AttentionRanges& ranges,
-                        float scale) {
+                        float scale, std::optional<AttentionKernels> kernels) {
   constexpr std::string_view op = "attention_backward";
   const AttentionArgs args = check(op, y, lse, q, k, v, ranges, scale);
   expect(op, "dq", dq, DType::f32, q.shape);
@@ -78,14 +103,31 @@ void attention_backward(Recorder& rec, const Tensor& dq, const Tensor& dk, const
   expect(op, "query_end", ranges.query_end, DType::u32, {k.shape[0]});
 
   rec.dispatch("attention_delta", {delta, dy, y}, args, groups_for_elements(lse.shape.elements(), 64));
+  const std::initializer_list<vk::Slice> queries_buffers{
+      dq, dy, lse, delta, q, k, v, ranges.key_begin, ranges.key_end};
+  const std::initializer_list<vk::Slice> keys_buffers{dk,
+                                                      dv,
+                                                      dy,
+                                                      lse,
+                                                      delta,
+                                                      q,
+                                                      k,
+                                                      v,
+                                                      ranges.key_begin,
+                                                      ranges.key_end,
+                                                      ranges.query_begin,
+                                                      ranges.query_end};
+  const std::uint64_t rows = q.shape[0] * (args.heads / args.kv_heads), keys = k.shape[0];
+  if (kernels.value_or(choose_kernels(rec.device().info())) == AttentionKernels::direct) {
+    dispatch_direct(rec, "attention_backward_queries_direct", queries_buffers, args, rows);
+    dispatch_direct(rec, "attention_backward_keys_direct", keys_buffers, args, keys);
+    return;
+  }
   const Tile queries = make_tile(q.shape[2], 64, 64);
-  dispatch(rec, "attention_backward_queries", {dq, dy, lse, delta, q, k, v, ranges.key_begin, ranges.key_end},
-           args, queries, ceil_div(q.shape[0] * (args.heads / args.kv_heads), queries.rows));
+  dispatch(rec, "attention_backward_queries", queries_buffers, args, queries, ceil_div(rows, queries.rows));
   // Two tiles of scores in shared memory, so half the rows.
-  dispatch(rec, "attention_backward_keys",
-           {dk, dv, dy, lse, delta, q, k, v, ranges.key_begin, ranges.key_end, ranges.query_begin,
-            ranges.query_end},
-           args, make_tile(q.shape[2], 32, 64), ceil_div(k.shape[0], tile_keys));
+  dispatch(rec, "attention_backward_keys", keys_buffers, args, make_tile(q.shape[2], 32, 64),
+           ceil_div(keys, tile_keys));
 }
 
 }  // namespace walsh

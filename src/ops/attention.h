@@ -5,6 +5,8 @@
 //   q, y: f32 [T, H, D]; k, v: f32 [S, KV, D]; lse: f32 [T, H]. D is a multiple of 8, from 8 to 256.
 #pragma once
 
+#include <optional>
+
 #include "ops/op.h"
 
 namespace walsh {
@@ -17,14 +19,22 @@ struct AttentionRanges {
   Tensor key_begin, key_end, query_begin, query_end;  // the last two only for the backward
 };
 
+/// Two families of kernels for the same sums: tiles in shared memory, or no shared memory and more in
+/// registers.
+enum class AttentionKernels : std::uint8_t { tiled, direct };
+
+/// What this device runs faster.
+AttentionKernels choose_kernels(const vk::DeviceInfo& device);
+
 /// Keys that no query sees are never read, so the unused end of a KV cache may hold anything.
 void attention_forward(Recorder& rec, const Tensor& y, const Tensor& lse, const Tensor& q, const Tensor& k,
-                       const Tensor& v, const AttentionRanges& ranges, float scale);
+                       const Tensor& v, const AttentionRanges& ranges, float scale,
+                       std::optional<AttentionKernels> kernels = {});
 
 /// dq, dk, dv = the gradients of q, k, v. delta: scratch, f32 [T, H].
 void attention_backward(Recorder& rec, const Tensor& dq, const Tensor& dk, const Tensor& dv,
                         const Tensor& delta, const Tensor& dy, const Tensor& y, const Tensor& lse,
                         const Tensor& q, const Tensor& k, const Tensor& v, const AttentionRanges& ranges,
-                        float scale);
+                        float scale, std::optional<AttentionKernels> kernels = {});
 
 }  // namespace walsh

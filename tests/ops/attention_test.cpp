@@ -89,7 +89,8 @@ struct Data {
         dy(normal(s.queries * s.heads * s.width, 8)) {}
 };
 
-Result on_device(const AttentionShape& s, const Data& data, const KeyRanges& ranges, float scale) {
+Result on_device(const AttentionShape& s, const Data& data, const KeyRanges& ranges, float scale,
+                 AttentionKernels kernels) {
   test::Tensors t;
   const Shape q_shape{s.queries, s.heads, s.width}, k_shape{s.keys, s.kv_heads, s.width};
   const Shape row_shape{s.queries, s.heads};
@@ -101,20 +102,22 @@ Result on_device(const AttentionShape& s, const Data& data, const KeyRanges& ran
   const Tensor y = t.empty(q_shape), lse = t.empty(row_shape), delta = t.empty(row_shape);
   const Tensor dq = t.empty(q_shape), dk = t.empty(k_shape), dv = t.empty(k_shape);
   test::run([&](Recorder& rec) {
-    attention_forward(rec, y, lse, q, k, v, device_ranges, scale);
-    attention_backward(rec, dq, dk, dv, delta, dy, y, lse, q, k, v, device_ranges, scale);
+    attention_forward(rec, y, lse, q, k, v, device_ranges, scale, kernels);
+    attention_backward(rec, dq, dk, dv, delta, dy, y, lse, q, k, v, device_ranges, scale, kernels);
   });
   return {test::read(y), test::read(lse), test::read(dq), test::read(dk), test::read(dv)};
 }
 
-class AttentionProblems : public testing::TestWithParam<Problem> {};
+constexpr AttentionKernels families[] = {AttentionKernels::tiled, AttentionKernels::direct};
+
+class AttentionProblems : public testing::TestWithParam<std::tuple<Problem, AttentionKernels>> {};
 
 TEST_P(AttentionProblems, device_agrees_with_reference) {
-  const Problem& problem = GetParam();
+  const auto& [problem, kernels] = GetParam();
   const AttentionShape s = problem.shape();
   const double scale = 1 / std::sqrt(static_cast<double>(s.width));
   const Data data(s);
-  const Result got = on_device(s, data, problem.ranges, static_cast<float>(scale));
+  const Result got = on_device(s, data, problem.ranges, static_cast<float>(scale), kernels);
 
   const auto q = cast<double>(data.q), k = cast<double>(data.k), v = cast<double>(data.v),
              dy = cast<double>(data.dy);
@@ -154,14 +157,24 @@ const Problem problems[] = {
     {"width_256_group_1", 2, 2, 256, 70, packed({70})},
 };
 
-INSTANTIATE_TEST_SUITE_P(shapes, AttentionProblems, testing::ValuesIn(problems),
-                         [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(shapes, AttentionProblems,
+                         testing::Combine(testing::ValuesIn(problems), testing::ValuesIn(families)),
+                         [](const auto& info) {
+                           const bool direct = std::get<1>(info.param) == AttentionKernels::direct;
+                           return std::string(std::get<0>(info.param).name) + (direct ? "_direct" : "_tiled");
+                         });
 
-TEST(attention, same_bits_twice) {
+class AttentionFamilies : public testing::TestWithParam<AttentionKernels> {};
+INSTANTIATE_TEST_SUITE_P(kernels, AttentionFamilies, testing::ValuesIn(families), [](const auto& info) {
+  return info.param == AttentionKernels::direct ? "direct" : "tiled";
+});
+
+TEST_P(AttentionFamilies, same_bits_twice) {
   const AttentionShape s{150, 150, 3, 1, 64};
   const Data data(s);
   const KeyRanges ranges = packed({50, 100});
-  const Result a = on_device(s, data, ranges, 0.125f), b = on_device(s, data, ranges, 0.125f);
+  const Result a = on_device(s, data, ranges, 0.125f, GetParam()),
+               b = on_device(s, data, ranges, 0.125f, GetParam());
   EXPECT_EQ(a.y, b.y);
   EXPECT_EQ(a.lse, b.lse);
   EXPECT_EQ(a.dq, b.dq);
@@ -169,25 +182,25 @@ TEST(attention, same_bits_twice) {
   EXPECT_EQ(a.dv, b.dv);
 }
 
-TEST(attention, decoding_gives_the_bits_of_no_unseen_key) {
+TEST_P(AttentionFamilies, decoding_gives_the_bits_of_no_unseen_key) {
   // A KV cache of 80 places of which 70 are filled: what lies beyond must not matter, not even NaN.
   const AttentionShape s{1, 80, 3, 1, 64};
   Data data(s);
   const KeyRanges ranges{{0}, {70}};
-  const Result clean = on_device(s, data, ranges, 0.125f);
+  const Result clean = on_device(s, data, ranges, 0.125f, GetParam());
   std::fill(data.k.begin() + 70 * 64, data.k.end(), std::numeric_limits<float>::quiet_NaN());
   std::fill(data.v.begin() + 70 * 64, data.v.end(), std::numeric_limits<float>::quiet_NaN());
-  const Result dirty = on_device(s, data, ranges, 0.125f);
+  const Result dirty = on_device(s, data, ranges, 0.125f, GetParam());
   EXPECT_EQ(clean.y, dirty.y);
   EXPECT_EQ(clean.lse, dirty.lse);
   EXPECT_EQ(clean.dq, dirty.dq);
 }
 
-TEST(attention, large_scores_do_not_overflow) {
+TEST_P(AttentionFamilies, large_scores_do_not_overflow) {
   const AttentionShape s{4, 4, 3, 1, 64};
   Data data(s);
   for (float& value : data.q) value *= 1000;
-  const Result got = on_device(s, data, packed({4}), 1.0f);
+  const Result got = on_device(s, data, packed({4}), 1.0f, GetParam());
   for (const float value : got.y) EXPECT_TRUE(std::isfinite(value));
   for (const float value : got.lse) EXPECT_TRUE(std::isfinite(value));
 }
