@@ -1,5 +1,6 @@
 #include "ops/gemm.h"
 
+#include <algorithm>
 #include <bit>
 
 namespace walsh {
@@ -26,6 +27,21 @@ GemmTile choose_tile(const vk::DeviceInfo& device, std::uint64_t rows, std::uint
   // 128 × 128 pays once it fills a large GPU; below, more and smaller tiles do.
   if (rows * columns >= 512 * 128 * 128) return {.gx = 16, .gy = 16, .tm = 8, .tn = 8, .bk = 16};
   return {.gx = 16, .gy = 16, .tm = 4, .tn = 4, .bk = 16};
+}
+
+bool reads_texels(const vk::DeviceInfo& device, std::initializer_list<std::uint64_t> widths,
+                  std::initializer_list<std::uint64_t> bytes) {
+  return device.type == vk::DeviceType::cpu &&
+         std::all_of(widths.begin(), widths.end(), [](std::uint64_t width) { return width % 8 == 0; }) &&
+         std::all_of(bytes.begin(), bytes.end(),
+                     [&](std::uint64_t size) { return ceil_div(size, 16) <= device.limits.max_texels; });
+}
+
+GemmTile choose_texel_tile(std::uint64_t rows, std::uint32_t tn) {
+  // Text generation's few tokens: lanes along the columns.
+  if (rows <= 8)
+    return {.gx = 8, .gy = 1, .tm = std::bit_ceil(static_cast<std::uint32_t>(rows)), .tn = tn, .bk = 0};
+  return {.gx = 1, .gy = 8, .tm = rows <= 32 ? 4U : 8U, .tn = tn, .bk = 0};
 }
 
 bool divides(const GemmTile& tile, std::uint64_t rows, std::uint64_t columns, std::uint64_t depth) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 
 #include "ops/op.h"
 
@@ -21,6 +22,14 @@ enum class WeightKind : std::uint8_t { dense, packed };
 /// The tile for a product of this size on this device; every choice of tile is in gemm.cpp.
 GemmTile choose_tile(const vk::DeviceInfo& device, std::uint64_t rows, std::uint64_t columns,
                      WeightKind weight);
+
+/// Whether the product runs in the kernels of shaders/lib/gemm_texels.glsl: on CPU drivers, where every width
+/// is a multiple of 8 and no operand of `bytes` exceeds a texel buffer.
+bool reads_texels(const vk::DeviceInfo& device, std::initializer_list<std::uint64_t> widths,
+                  std::initializer_list<std::uint64_t> bytes);
+
+/// The tile of those kernels. `tn`: columns of an invocation, which the kernel's fetches determine.
+GemmTile choose_texel_tile(std::uint64_t rows, std::uint32_t tn);
 
 /// Whether no tile hangs over an edge.
 bool divides(const GemmTile& tile, std::uint64_t rows, std::uint64_t columns, std::uint64_t depth);

@@ -41,9 +41,15 @@ void matmul_forward(Recorder& rec, const Tensor& y, const Tensor& x, const Tenso
   expect_rows("matmul_forward", "y", y, m, tokens);
   if (bias) expect("matmul_forward", "bias", bias, DType::f32, {m});
   for_parts(rec, w, [&](const vk::Slice& part, std::uint32_t first, std::uint32_t count) {
-    const GemmTile tile = choose_tile(rec.device().info(), tokens, count, WeightKind::dense);
     const MatmulArgs args{static_cast<std::uint32_t>(tokens), static_cast<std::uint32_t>(n), count, first,
                           static_cast<std::uint32_t>(m),      static_cast<bool>(bias)};
+    if (reads_texels(rec.device().info(), {n, m}, {x.memory.size, part.size})) {
+      const GemmTile tile = choose_texel_tile(tokens, 8);
+      rec.dispatch("matmul_forward_texels", {y, x, part, bias ? bias : x}, args,
+                   groups_for(tile, tokens, count), {tile.gx * tile.gy, tile.gx, tile.tm, tile.tn, type});
+      return;
+    }
+    const GemmTile tile = choose_tile(rec.device().info(), tokens, count, WeightKind::dense);
     rec.dispatch(
         "matmul_forward", {y, x, part, bias ? bias : x}, args, groups_for(tile, tokens, count),
         {tile.gx * tile.gy, tile.gx, tile.tm, tile.tn, tile.bk, divides(tile, tokens, count, n), type});
@@ -55,10 +61,16 @@ void matmul_backward(Recorder& rec, const Tensor& dx, const Tensor& dy, const Te
   const std::uint64_t tokens = dy.shape.rows(), n = w.shape[1], m = w.shape[0];
   expect_rows("matmul_backward", "dy", dy, m, tokens);
   expect_rows("matmul_backward", "dx", dx, n, tokens);
-  const GemmTile tile = choose_tile(rec.device().info(), tokens, n, WeightKind::dense);
   for_parts(rec, w, [&](const vk::Slice& part, std::uint32_t first, std::uint32_t count) {
     const MatmulArgs args{static_cast<std::uint32_t>(tokens), static_cast<std::uint32_t>(n), count, first,
                           static_cast<std::uint32_t>(m),      accumulate || first > 0};
+    if (reads_texels(rec.device().info(), {n, m}, {dy.memory.size, part.size})) {
+      const GemmTile tile = choose_texel_tile(tokens, 8);
+      rec.dispatch("matmul_backward_texels", {dx, dy, part}, args, groups_for(tile, tokens, n),
+                   {tile.gx * tile.gy, tile.gx, tile.tm, tile.tn, type});
+      return;
+    }
+    const GemmTile tile = choose_tile(rec.device().info(), tokens, n, WeightKind::dense);
     rec.dispatch(
         "matmul_backward", {dx, dy, part}, args, groups_for(tile, tokens, n),
         {tile.gx * tile.gy, tile.gx, tile.tm, tile.tn, tile.bk, divides(tile, tokens, n, count), type});
@@ -71,13 +83,19 @@ void matmul_backward_weight(Recorder& rec, const Tensor& dw, const Tensor& dy, c
   expect_rows("matmul_backward_weight", "dy", dy, m, tokens);
   expect("matmul_backward_weight", "dw", dw, DType::f32, {m, n});
   for_parts(rec, dw, [&](const vk::Slice& part, std::uint32_t first, std::uint32_t count) {
-    const GemmTile tile = choose_tile(rec.device().info(), count, n, WeightKind::dense);
     const MatmulArgs args{static_cast<std::uint32_t>(tokens),
                           static_cast<std::uint32_t>(n),
                           count,
                           first,
                           static_cast<std::uint32_t>(m),
                           0};
+    if (reads_texels(rec.device().info(), {n, m}, {dy.memory.size, x.memory.size})) {
+      const GemmTile tile = choose_texel_tile(count, 8);
+      rec.dispatch("matmul_backward_weight_texels", {part, dy, x}, args, groups_for(tile, count, n),
+                   {tile.gx * tile.gy, tile.gx, tile.tm, tile.tn});
+      return;
+    }
+    const GemmTile tile = choose_tile(rec.device().info(), count, n, WeightKind::dense);
     rec.dispatch("matmul_backward_weight", {part, dy, x}, args, groups_for(tile, count, n),
                  {tile.gx * tile.gy, tile.gx, tile.tm, tile.tn, tile.bk, divides(tile, count, n, tokens)});
   });

@@ -20,6 +20,13 @@ QuantMatmulArgs arguments(const QuantizedTensor& w, std::uint64_t tokens, bool e
           words_per_row(w.columns, w.bits),   w.group_size, extra};
 }
 
+// Groups are multiples of 32 codes, which shaders/lib/quantized_texels.glsl reads at once.
+bool reads_texels(Recorder& rec, const QuantizedTensor& w, const Tensor& activations) {
+  return w.group_size % 32 == 0 &&
+         walsh::reads_texels(rec.device().info(), {w.rows, w.columns},
+                             {w.codes.memory.size, w.grid.memory.size, activations.memory.size});
+}
+
 }  // namespace
 
 void quant_matmul_forward(Recorder& rec, const Tensor& y, const Tensor& x, const QuantizedTensor& w,
@@ -29,6 +36,13 @@ void quant_matmul_forward(Recorder& rec, const Tensor& y, const Tensor& x, const
   expect_rows("quant_matmul_forward", "x", x, w.columns, tokens);
   expect_rows("quant_matmul_forward", "y", y, w.rows, tokens);
   if (bias) expect("quant_matmul_forward", "bias", bias, DType::f32, {w.rows});
+  if (reads_texels(rec, w, x)) {
+    const GemmTile tile = choose_texel_tile(tokens, 8);
+    rec.dispatch("quant_matmul_forward_texels", {y, x, w.codes, w.grid, bias ? bias : x},
+                 arguments(w, tokens, static_cast<bool>(bias)), groups_for(tile, tokens, w.rows),
+                 {tile.gx * tile.gy, tile.gx, tile.tm, tile.tn, w.bits});
+    return;
+  }
   const GemmTile tile = choose_tile(rec.device().info(), tokens, w.rows, WeightKind::packed);
   rec.dispatch("quant_matmul_forward", {y, x, w.codes, w.grid, bias ? bias : x},
                arguments(w, tokens, static_cast<bool>(bias)), groups_for(tile, tokens, w.rows),
@@ -42,6 +56,12 @@ void quant_matmul_backward(Recorder& rec, const Tensor& dx, const Tensor& dy, co
   expect_weight("quant_matmul_backward", w);
   expect_rows("quant_matmul_backward", "dy", dy, w.rows, tokens);
   expect_rows("quant_matmul_backward", "dx", dx, w.columns, tokens);
+  if (reads_texels(rec, w, dy)) {
+    const GemmTile tile = choose_texel_tile(tokens, 32);
+    rec.dispatch("quant_matmul_backward_texels", {dx, dy, w.codes, w.grid}, arguments(w, tokens, accumulate),
+                 groups_for(tile, tokens, w.columns), {tile.gx * tile.gy, tile.gx, tile.tm, tile.tn, w.bits});
+    return;
+  }
   const GemmTile tile = choose_tile(rec.device().info(), tokens, w.columns, WeightKind::packed);
   rec.dispatch("quant_matmul_backward", {dx, dy, w.codes, w.grid}, arguments(w, tokens, accumulate),
                groups_for(tile, tokens, w.columns),

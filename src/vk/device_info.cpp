@@ -149,6 +149,7 @@ DeviceInfo describe(VkPhysicalDevice device) {
     info.limits.subgroup_max = v13.maxSubgroupSize;
   }
   info.limits.max_storage_range = core.limits.maxStorageBufferRange;
+  info.limits.max_texels = core.limits.maxTexelBufferElements;
   info.limits.storage_alignment = core.limits.minStorageBufferOffsetAlignment;
   info.limits.max_allocation = maintenance.maxMemoryAllocationSize;
   info.limits.max_invocations = core.limits.maxComputeWorkGroupInvocations;

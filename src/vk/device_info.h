@@ -33,6 +33,7 @@ std::vector<std::string> names_of(const Features& features);
 
 struct Limits {
   std::uint64_t max_storage_range = 0;  // bytes of one binding
+  std::uint64_t max_texels = 0;         // elements of one texel buffer
   std::uint64_t storage_alignment = 1;  // bytes: a binding begins at a multiple of this
   std::uint64_t max_allocation = 0;     // bytes
   std::uint32_t max_invocations = 0;    // of a workgroup

@@ -15,4 +15,5 @@ typedef struct VkDescriptorSetLayout_T* VkDescriptorSetLayout;
 typedef struct VkDescriptorPool_T* VkDescriptorPool;
 typedef struct VkCommandPool_T* VkCommandPool;
 typedef struct VkCommandBuffer_T* VkCommandBuffer;
+typedef struct VkBufferView_T* VkBufferView;
 typedef struct VkQueryPool_T* VkQueryPool;

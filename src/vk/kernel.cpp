@@ -43,7 +43,10 @@ Kernel::Kernel(VkDevice device, VkPipelineCache cache, const Module& module,
 
   std::vector<VkDescriptorSetLayoutBinding> bindings;
   for (std::uint32_t i = 0; i < interface_.bindings.size(); ++i) {
-    bindings.push_back({i, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 1, VK_SHADER_STAGE_COMPUTE_BIT, nullptr});
+    const auto type = interface_.bindings[i].kind == BindingKind::storage
+                          ? VK_DESCRIPTOR_TYPE_STORAGE_BUFFER
+                          : VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER;
+    bindings.push_back({i, type, 1, VK_SHADER_STAGE_COMPUTE_BIT, nullptr});
   }
   VkDescriptorSetLayoutCreateInfo set_info{};
   set_info.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO;

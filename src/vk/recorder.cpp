@@ -41,6 +41,7 @@ Recording::Recording(Recording&& other) noexcept
       pool_(std::exchange(other.pool_, nullptr)),
       pieces_(std::move(other.pieces_)),
       descriptor_pools_(std::exchange(other.descriptor_pools_, {})),
+      views_(std::exchange(other.views_, {})),
       queries_(std::exchange(other.queries_, nullptr)),
       stamps_(std::move(other.stamps_)),
       dispatches_(other.dispatches_),
@@ -51,6 +52,7 @@ Recording& Recording::operator=(Recording&& other) noexcept {
   std::swap(pool_, other.pool_);
   std::swap(pieces_, other.pieces_);
   std::swap(descriptor_pools_, other.descriptor_pools_);
+  std::swap(views_, other.views_);
   std::swap(queries_, other.queries_);
   std::swap(stamps_, other.stamps_);
   std::swap(dispatches_, other.dispatches_);
@@ -62,6 +64,7 @@ Recording::~Recording() {
   if (!pool_) return;
   vkDeviceWaitIdle(device_->handle());  // unchecked: a lost device is torn down too
   for (VkDescriptorPool pool : descriptor_pools_) vkDestroyDescriptorPool(device_->handle(), pool, nullptr);
+  for (VkBufferView view : views_) vkDestroyBufferView(device_->handle(), view, nullptr);
   if (queries_) vkDestroyQueryPool(device_->handle(), queries_, nullptr);
   vkDestroyCommandPool(device_->handle(), pool_, nullptr);
 }
@@ -174,6 +177,7 @@ void Recorder::dispatch(std::string_view module, std::span<const Slice> buffers,
   }
 
   std::array<VkDescriptorBufferInfo, 16> infos;
+  std::array<VkBufferView, 16> views;
   std::array<VkWriteDescriptorSet, 16> descriptor_writes;
   std::array<Slice, 16> reads, writes;
   std::size_t read_count = 0, write_count = 0;
@@ -181,12 +185,13 @@ void Recorder::dispatch(std::string_view module, std::span<const Slice> buffers,
           buffers.size(), infos.size());
 
   if (recording_.dispatches_ % sets_per_pool == 0) {
-    const VkDescriptorPoolSize size{VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, sets_per_pool * 16};
+    const VkDescriptorPoolSize sizes[] = {{VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, sets_per_pool * 16},
+                                          {VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER, sets_per_pool * 4}};
     VkDescriptorPoolCreateInfo info{};
     info.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO;
     info.maxSets = sets_per_pool;
-    info.poolSizeCount = 1;
-    info.pPoolSizes = &size;
+    info.poolSizeCount = 2;
+    info.pPoolSizes = sizes;
     VkDescriptorPool pool = nullptr;
     check(vkCreateDescriptorPool(device().handle(), &info, nullptr, &pool), "vkCreateDescriptorPool");
     recording_.descriptor_pools_.push_back(pool);
@@ -219,6 +224,22 @@ void Recorder::dispatch(std::string_view module, std::span<const Slice> buffers,
     descriptor_writes[i].descriptorCount = 1;
     descriptor_writes[i].descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER;
     descriptor_writes[i].pBufferInfo = &infos[i];
+    if (bindings[i].kind != BindingKind::storage) {
+      VkBufferViewCreateInfo view{};
+      view.sType = VK_STRUCTURE_TYPE_BUFFER_VIEW_CREATE_INFO;
+      view.buffer = slice.block->buffer;
+      view.format = bindings[i].kind == BindingKind::float_texels ? VK_FORMAT_R32G32B32A32_SFLOAT
+                                                                  : VK_FORMAT_R32G32B32A32_UINT;
+      view.offset = slice.offset;
+      view.range = (slice.size + 15) / 16 * 16;
+      recording_.views_.push_back(nullptr);
+      check(vkCreateBufferView(device().handle(), &view, nullptr, &recording_.views_.back()),
+            "vkCreateBufferView");
+      views[i] = recording_.views_.back();
+      descriptor_writes[i].descriptorType = VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER;
+      descriptor_writes[i].pBufferInfo = nullptr;
+      descriptor_writes[i].pTexelBufferView = &views[i];
+    }
     if (bindings[i].reads) reads[read_count++] = slice;
     if (bindings[i].writes) writes[write_count++] = slice;
   }

@@ -64,6 +64,7 @@ class Recording {
   VkCommandPool pool_ = nullptr;
   std::vector<Piece> pieces_;
   std::vector<VkDescriptorPool> descriptor_pools_;
+  std::vector<VkBufferView> views_;
   VkQueryPool queries_ = nullptr;
   std::vector<Stamp> stamps_;
   std::size_t dispatches_ = 0;

@@ -15,6 +15,7 @@ enum Op : std::uint32_t {
   op_execution_mode = 16,
   op_type_int = 21,
   op_type_float = 22,
+  op_type_image = 25,
   op_type_array = 28,
   op_type_struct = 30,
   op_type_pointer = 32,
@@ -37,7 +38,8 @@ enum Decoration : std::uint32_t {
   offset = 35
 };
 constexpr std::uint32_t built_in_workgroup_size = 25, mode_local_size = 17, mode_local_size_id = 38;
-constexpr std::uint32_t storage_push_constant = 9, storage_buffer = 12;
+constexpr std::uint32_t storage_uniform_constant = 0, storage_push_constant = 9, storage_buffer = 12;
+constexpr std::uint32_t dimension_buffer = 5, image_sampled = 1;
 
 struct Parsed {
   std::map<std::uint32_t, std::map<std::uint32_t, std::uint32_t>> decorations;  // id -> decoration -> value
@@ -45,7 +47,9 @@ struct Parsed {
   std::map<std::uint32_t, std::vector<std::uint32_t>> structs;  // id -> member types
   std::map<std::uint32_t, std::uint32_t> pointers;              // id -> pointee
   std::map<std::uint32_t, std::uint32_t> scalars;               // id -> bytes
-  std::map<std::uint32_t, std::uint32_t> constants;             // id -> value
+  std::set<std::uint32_t> floats;
+  std::map<std::uint32_t, bool> texel_buffers;       // id -> whether of floats
+  std::map<std::uint32_t, std::uint32_t> constants;  // id -> value
   std::map<std::uint32_t, std::vector<std::uint32_t>> composites;
   struct Variable {
     std::uint32_t id, type, storage;
@@ -72,6 +76,8 @@ std::uint32_t least_length(std::uint32_t op) {
       return 4;
     case op_type_struct:
       return 2;
+    case op_type_image:
+      return 9;
     default:
       return 1;
   }
@@ -96,6 +102,11 @@ Parsed parse(std::string_view name, std::span<const std::uint32_t> words) {
       case op_type_int:
       case op_type_float:
         out.scalars[operand[0]] = operand[1] / 8;
+        if (op == op_type_float) out.floats.insert(operand[0]);
+        break;
+      case op_type_image:
+        if (operand[2] == dimension_buffer && operand[6] == image_sampled)
+          out.texel_buffers[operand[0]] = out.floats.contains(operand[1]);
         break;
       case op_type_struct:
         out.structs[operand[0]].assign(operand.begin() + 1, operand.end());
@@ -166,6 +177,11 @@ ModuleInterface reflect(std::string_view name, std::span<const std::uint32_t> sp
   for (const auto& variable : module.variables) {
     const std::uint32_t block = module.pointers[variable.type];
     if (variable.storage == storage_push_constant) result.push_bytes = push_size(name, module, block);
+    if (const auto texels = module.texel_buffers.find(block);
+        variable.storage == storage_uniform_constant && texels != module.texel_buffers.end()) {
+      bindings[module.decorations[variable.id][binding]] = {
+          .writes = false, .kind = texels->second ? BindingKind::float_texels : BindingKind::uint_texels};
+    }
     if (variable.storage != storage_buffer) continue;
     bindings[module.decorations[variable.id][binding]] = {
         .reads = !decorated(module, variable.id, block, non_readable),

@@ -11,9 +11,14 @@
 
 namespace walsh::vk {
 
+/// A storage buffer, or one read through the texture path (a uniform texel buffer, `textureBuffer` in GLSL)
+/// in elements of four 32-bit words.
+enum class BindingKind : std::uint8_t { storage, float_texels, uint_texels };
+
 struct Binding {
   bool reads = true;
   bool writes = true;
+  BindingKind kind = BindingKind::storage;
 };
 
 struct ModuleInterface {

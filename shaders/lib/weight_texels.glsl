@@ -1,0 +1,16 @@
+// Eight consecutive weights of a dense matrix stored as f32, f16 or bf16 (WEIGHT_TYPE: 0, 1, 2), read as texels `w`
+// of four words; `first` is a multiple of 8.
+void weights8(uint first, out float run[8]) {
+  if (WEIGHT_TYPE == 0) {
+    [[unroll]] for (uint i = 0; i < 8; ++i) run[i] = uintBitsToFloat(texelFetch(w, int((first + i) / 4))[i % 4]);
+  } else {
+    const uvec4 words = texelFetch(w, int(first / 8));
+    [[unroll]] for (uint i = 0; i < 8; i += 2) {
+      const uint word = words[i / 2];
+      const vec2 pair = WEIGHT_TYPE == 1 ? unpackHalf2x16(word)
+                                         : vec2(uintBitsToFloat(word << 16), uintBitsToFloat(word & 0xffff0000u));
+      run[i] = pair.x;
+      run[i + 1] = pair.y;
+    }
+  }
+}
