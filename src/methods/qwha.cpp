@@ -80,11 +80,8 @@ class QwhaLinear final : public Linear {
 
 }  // namespace
 
-QwhaMethod::QwhaMethod(const MethodSetup& setup) : setup_(setup) {
-  for (const auto& [key, value] : setup.set) {
-    if (key.starts_with("qwha.")) set_qwha_option(options_, key.substr(5), value);
-  }
-  options_.seed = setup.seed;
+QwhaMethod::QwhaMethod(const MethodSetup& setup)
+    : setup_(setup), options_(qwha_options(setup.set, setup.seed)) {
   const auto scratch = [&] { return reserve(setup.arena, DType::f32, {setup.tokens, setup.widest}); };
   scratch_ = {scratch(), scratch(), scratch()};
 }

@@ -76,6 +76,15 @@ void set_qwha_option(QwhaOptions& options, std::string_view key, std::string_vie
   found->set(options, key, value);
 }
 
+QwhaOptions qwha_options(const std::map<std::string, std::string>& set, std::uint64_t seed) {
+  QwhaOptions options;
+  for (const auto& [key, value] : set) {
+    if (key.starts_with("qwha.")) set_qwha_option(options, key.substr(5), value);
+  }
+  options.seed = seed;
+  return options;
+}
+
 QwhaOptions parse_qwha_options(const std::vector<std::string>& assignments) {
   constexpr std::string_view prefix = "qwha.";
   QwhaOptions options;

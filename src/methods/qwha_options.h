@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -44,6 +45,9 @@ struct QwhaOptions {
 /// Sets one option from its key and value; refuses an unknown key (listing the known ones) and a value out of
 /// range.
 void set_qwha_option(QwhaOptions& options, std::string_view key, std::string_view value);
+
+/// The options of a run: those of `set` whose keys are "qwha.KEY", and its seed.
+QwhaOptions qwha_options(const std::map<std::string, std::string>& set, std::uint64_t seed);
 
 /// Options from assignments "select=omp" or "qwha.select=omp".
 QwhaOptions parse_qwha_options(const std::vector<std::string>& assignments);

@@ -15,13 +15,29 @@ Evaluator::Evaluator(vk::Device& device, const Session& session, std::uint32_t b
       session_(session),
       batch_size_(batch_size),
       sequence_length_(sequence_length),
-      memory_(session.config(), batch_size * sequence_length,
-              logit_rows(session.config(), batch_size * sequence_length), Pass::inference) {
+      own_memory_(std::make_unique<PassMemory>(session.config(), batch_size * sequence_length,
+                                               logit_rows(session.config(), batch_size * sequence_length),
+                                               Pass::inference)),
+      memory_(*own_memory_) {
   memory_.arena.commit(device);
-  vk::Recorder rec(device);
-  session.model().prepare(rec);
-  session.model().forward(rec, memory_.activations, memory_.inputs);
-  session.model().loss(rec, memory_.activations, memory_.inputs, false);
+  record();
+}
+
+Evaluator::Evaluator(vk::Device& device, const Session& session, PassMemory& memory, std::uint32_t batch_size,
+                     std::uint32_t sequence_length)
+    : device_(device),
+      session_(session),
+      batch_size_(batch_size),
+      sequence_length_(sequence_length),
+      memory_(memory) {
+  record();
+}
+
+void Evaluator::record() {
+  vk::Recorder rec(device_);
+  session_.model().prepare(rec);
+  session_.model().forward(rec, memory_.activations, memory_.inputs);
+  session_.model().loss(rec, memory_.activations, memory_.inputs, false);
   recording_ = rec.finish();
 }
 

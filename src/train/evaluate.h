@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -30,20 +31,24 @@ class Evaluator {
   /// `session` is committed, loaded, and made for at least batch_size · sequence_length tokens.
   Evaluator(vk::Device& device, const Session& session, std::uint32_t batch_size,
             std::uint32_t sequence_length);
+  /// The same in a pass's memory of batch_size · sequence_length tokens, which must outlive it; between
+  /// passes of its owner.
+  Evaluator(vk::Device& device, const Session& session, PassMemory& memory, std::uint32_t batch_size,
+            std::uint32_t sequence_length);
 
   Evaluation run(const Dataset& dataset);
   ChoiceAccuracy run(const std::vector<ChoiceItem>& items);
 
-  std::uint64_t bytes() const { return memory_.arena.bytes(); }
-
  private:
+  void record();
   /// Nats of every token of a batch; 0 where nothing is predicted.
   std::vector<float> losses(const Batch& batch);
 
   vk::Device& device_;
   const Session& session_;
   std::uint32_t batch_size_, sequence_length_;
-  PassMemory memory_;
+  std::unique_ptr<PassMemory> own_memory_;
+  PassMemory& memory_;
   std::optional<vk::Recording> recording_;
 };
 

@@ -21,7 +21,8 @@ OpenedModel::OpenedModel(const std::string& model, const std::string& adapter,
   RunOptions before;
   read_options(before, run / "config.yaml");
   const bool same =
-      fs::equivalent(folder, model) || (fs::exists(before.model) && fs::equivalent(before.model, model));
+      before.random_weights == random_weights &&
+      (fs::equivalent(folder, model) || (fs::exists(before.model) && fs::equivalent(before.model, model)));
   base_ = open_model(folder);
   require(base_fingerprint(*base_) == base.fingerprint,
           "{}: the base in {} has changed since; the adapter belongs to another one", run.string(),
@@ -42,8 +43,10 @@ OpenedModel::OpenedModel(const std::string& model, const std::string& adapter,
 
 std::unique_ptr<Session> OpenedModel::load(vk::Device& device, std::uint32_t tokens) const {
   auto session = std::make_unique<Session>(config(), source().format(), options_, tokens, !adapter_.empty());
+  const PassMemory pass(config(), tokens, logit_rows(config(), tokens),
+                        Pass::inference);  // a plan: no device
   require_memory(device, session->weights_bytes(),
-                 session->method_bytes() + session->parameters().value_bytes(), 0);
+                 session->method_bytes() + session->parameters().value_bytes(), pass.arena.bytes());
   session->commit(device, false);
   session->model().load(device, source());
   if (!adapter_.empty()) load_adapter(adapter_, device, *session->qwha(), *base_);

@@ -156,6 +156,7 @@ RunOptions resolve(RunOptions o) {
   positive("batch-size", o.batch_size, 4096);
   positive("grad-accumulation", o.grad_accumulation, 65536);
   positive("sequence-length", o.sequence_length, 1u << 20);
+  positive("batch-size x sequence-length", std::uint64_t{o.batch_size} * o.sequence_length, 1u << 26);
   positive("keep", o.keep, 1000000);
   positive("calibration-sequences", o.calibration_sequences, 1u << 20);
   const auto finite = [](const char* name, double value) {

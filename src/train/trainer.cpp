@@ -43,9 +43,11 @@ class Run {
  private:
   void open_model();
   void open_data();
+  void require_room(const WeightFormat& base) const;
+  void describe_data();
   void make_base(const fs::path& folder);
+  std::vector<InitialisedLayer> initialise();
   void build();
-  void initialise();
   TrainReport loop(Progress progress);
   void save(const Progress& progress);
   void evaluate(std::uint32_t step, TrainReport& report, Metrics& metrics);
@@ -54,6 +56,7 @@ class Run {
 
   std::uint32_t tokens() const { return o_.batch_size * o_.sequence_length; }
   bool quantises() const { return o_.bits > 0 && original_->format().bits == 0; }
+  WeightFormat base_format() const;
 
   vk::Device& device_;
   RunOptions o_;
@@ -65,6 +68,8 @@ class Run {
   Dataset data_;
   std::optional<Dataset> eval_data_;
   Packing packing_;
+  std::vector<std::vector<std::uint32_t>> calibration_;
+  std::vector<std::uint32_t> sample_prompt_;
   std::uint32_t steps_ = 0;
   std::unique_ptr<Session> session_;
   std::unique_ptr<PassMemory> memory_;
@@ -106,6 +111,35 @@ void Run::open_data() {
       std::ceil(o_.epochs * static_cast<double>(packing_.rows.size()) / static_cast<double>(rows_a_step));
   require(o_.steps > 0 || by_epochs < 4e9, "epochs: {} passes are too many steps", o_.epochs);
   steps_ = o_.steps > 0 ? o_.steps : std::max(1u, static_cast<std::uint32_t>(by_epochs));
+  if (eval_data_)
+    evaluation_windows(*eval_data_, o_.sequence_length);  // refuses data with nothing to predict
+  if (!o_.sample_prompt.empty()) {
+    sample_prompt_ = encoder_->tokenizer().encode(o_.sample_prompt);
+    const std::uint32_t context = original_->config().context;
+    require(!sample_prompt_.empty() && sample_prompt_.size() < context,
+            "sample-prompt: {} tokens, expected 1 to {}, since the model's context holds {}",
+            sample_prompt_.size(), context - 1, context);
+  }
+}
+
+// The base's format, before it is made.
+WeightFormat Run::base_format() const {
+  WeightFormat format = original_->format();
+  if (quantises()) {
+    format.bits = o_.bits;
+    format.group_size = o_.group_size;
+  }
+  return format;
+}
+
+// Refuses widths, ranks and groups that do not fit together, and a device that is too small.
+void Run::require_room(const WeightFormat& base) const {
+  const Plan plan = plan_run(original_->config(), base, o_);
+  require_memory(device_, plan.weights_bytes, plan.parameters_bytes + plan.optimizer_bytes,
+                 plan.activations_bytes);
+}
+
+void Run::describe_data() {
   listener_.say(
       fmt::format("data: {} documents, {} tokens ({} predicted) in {} rows of {}; {} truncated, {} dropped",
                   data_.documents.size(), packing_.tokens, packing_.targets, packing_.rows.size(),
@@ -128,52 +162,53 @@ void Run::make_base(const fs::path& folder) {
 }
 
 void Run::build() {
-  const Plan plan = plan_run(base_->config(), base_->format(), o_);
-  require_memory(device_, plan.weights_bytes, plan.parameters_bytes + plan.optimizer_bytes,
-                 plan.activations_bytes);
   session_ = std::make_unique<Session>(base_->config(), base_->format(), o_, tokens(), true);
   session_->commit(device_, true);
   session_->model().load(device_, *base_);
 }
 
-// The adapter's start, from the original model and what quantisation did to it.
-void Run::initialise() {
-  QwhaMethod& qwha = *session_->qwha();
+// The adapter's start, from the original model and what quantisation did to it. The device holds one layer at
+// a time for it, before it holds the run.
+std::vector<InitialisedLayer> Run::initialise() {
+  const QwhaOptions options = qwha_options(o_.set, o_.seed);
+  std::vector<InitialisedLayer> layers;
+  const auto take = [&](InitialisedLayer&& layer) { layers.push_back(std::move(layer)); };
   if (original_->format().bits > 0) {
     listener_.say(
         "adapter: the model is quantised and its original weights are not known: random supports, values "
         "zero");
-    initialise_qwha_blind(*base_, o_.targets, o_.rank, qwha.options(), [&](InitialisedLayer&& layer) {
-      qwha.set(device_, layer.name, layer.coefficients);
-    });
-    return;
+    initialise_qwha_blind(*base_, o_.targets, o_.rank, options, take);
+    return layers;
   }
   const auto start = Clock::now();
-  auto sequences = calibration_sequences(o_, data_, *encoder_);
-  const std::size_t count = sequences.size(), length = sequences[0].size();
+  const std::size_t count = calibration_.size(), length = calibration_[0].size();
+  initialise_qwha(device_, *original_, *base_, std::move(calibration_), o_.targets, o_.rank, options, take);
   double log_ratio = 0;
-  std::size_t layers = 0;
-  initialise_qwha(device_, *original_, *base_, std::move(sequences), o_.targets, o_.rank, qwha.options(),
-                  [&](InitialisedLayer&& layer) {
-                    qwha.set(device_, layer.name, layer.coefficients);
-                    if (layer.error_before > 0)
-                      log_ratio += 0.5 * std::log(std::max(layer.error / layer.error_before, 1e-300));
-                    ++layers;
-                  });
+  std::size_t coefficients = 0;
+  for (const InitialisedLayer& layer : layers) {
+    coefficients += layer.coefficients.values.size();
+    if (layer.error_before > 0)
+      log_ratio += 0.5 * std::log(std::max(layer.error / layer.error_before, 1e-300));
+  }
   listener_.say(
       fmt::format("adapter: {} coefficients, started from {} x {} calibration tokens in {:.1f} s; output "
                   "error left: {:.3f} (geometric mean of {} layers)",
-                  session_->parameters().trained(), count, length, seconds_since(start),
-                  std::exp(log_ratio / static_cast<double>(layers)), layers));
+                  coefficients, count, length, seconds_since(start),
+                  std::exp(log_ratio / static_cast<double>(layers.size())), layers.size()));
+  return layers;
 }
 
 TrainReport Run::fresh() {
   require_new(o_.out);
   open_model();
   open_data();
+  if (original_->format().bits == 0) calibration_ = calibration_sequences(o_, data_, *encoder_);
+  require_room(base_format());
   StagedFolder staged(o_.out);
   run_ = staged.path();
   RunBase base{fs::absolute(o_.model).lexically_normal(), {}};
+  // Everything that can be refused has been by now; progress begins here.
+  describe_data();
   if (quantises()) {
     make_base(run_ / "base");
     base.path = "base";
@@ -182,8 +217,9 @@ TrainReport Run::fresh() {
     base_ = walsh::open_model(o_.model);
   }
   base.fingerprint = base_fingerprint(*base_);
+  const auto layers = initialise();
   build();
-  initialise();
+  for (const InitialisedLayer& layer : layers) session_->qwha()->set(device_, layer.name, layer.coefficients);
   write_base(run_, base);
   write_file(run_ / "config.yaml", to_yaml(o_));
   save({});
@@ -209,10 +245,12 @@ TrainReport Run::resumed() {
   base_ = walsh::open_model(base_folder(run_, base));
   require(base_fingerprint(*base_) == base.fingerprint,
           "{}: the base is not the one that this run was trained on", base_folder(run_, base).string());
+  require_room(base_->format());
   build();
   load_adapter(run_ / "adapter", device_, *session_->qwha(),
                *base_);  // the supports; values come from the checkpoint
   const Progress progress = load_checkpoint(*checkpoint, device_, session_->parameters());
+  describe_data();
   listener_.say(fmt::format("resuming at step {} of {}", progress.step, steps_));
   return loop(progress);
 }
@@ -231,14 +269,13 @@ TrainReport Run::loop(Progress progress) {
                                          StepOptions{.grad_accumulation = o_.grad_accumulation,
                                                      .weight_decay = static_cast<float>(o_.weight_decay),
                                                      .max_grad_norm = static_cast<float>(o_.max_grad_norm)});
-  report.peak_bytes = device_.allocated_bytes();
   const Schedule schedule = Schedule::make(o_.schedule, o_.learning_rate, steps_, o_.warmup);
   BatchStream stream(data_, packing_, o_.batch_size, o_.seed);
   stream.seek({progress.epoch, progress.batch});
   listener_.say(
       fmt::format("training: {} steps of {} x {} x {} tokens, {} trained parameters, {:.1f} MiB on {}",
                   steps_, o_.grad_accumulation, o_.batch_size, o_.sequence_length, report.trained_parameters,
-                  static_cast<double>(report.peak_bytes) / (1 << 20), device_.info().name));
+                  static_cast<double>(device_.allocated_bytes()) / (1 << 20), device_.info().name));
 
   std::vector<Batch> batches(o_.grad_accumulation);
   std::uint64_t tokens_here = 0;
@@ -316,6 +353,7 @@ TrainReport Run::loop(Progress progress) {
   report.host_share = seconds_here > 0 ? step_->host_seconds() / seconds_here : 0;
   report.interrupted = progress.step < steps_;
   if (!report.interrupted) finish(progress.step, report, metrics);
+  report.peak_bytes = device_.peak_bytes();
   return report;
 }
 
@@ -329,7 +367,8 @@ void Run::evaluate(std::uint32_t step, TrainReport& report, Metrics& metrics) {
   OrderedJson line = {{"step", step}};
   if (eval_data_) {
     if (!evaluator_)
-      evaluator_ = std::make_unique<Evaluator>(device_, *session_, o_.batch_size, o_.sequence_length);
+      evaluator_ =
+          std::make_unique<Evaluator>(device_, *session_, *memory_, o_.batch_size, o_.sequence_length);
     const Evaluation evaluation = evaluator_->run(*eval_data_);
     report.eval_loss = evaluation.loss;
     line["eval_loss"] = evaluation.loss;
@@ -343,9 +382,8 @@ void Run::evaluate(std::uint32_t step, TrainReport& report, Metrics& metrics) {
       generator_ =
           std::make_unique<Generator>(device_, *session_, base_->config().context, std::min(tokens(), 64u));
     const Tokenizer& tokenizer = encoder_->tokenizer();
-    const auto prompt = tokenizer.encode(o_.sample_prompt);
-    const std::string text = tokenizer.decode(
-        generator_->run(prompt, {.max_tokens = o_.sample_tokens, .temperature = 0}, tokenizer.end_ids()));
+    const std::string text = tokenizer.decode(generator_->run(
+        sample_prompt_, {.max_tokens = o_.sample_tokens, .temperature = 0}, tokenizer.end_ids()));
     line["sample"] = text;
     listener_.say(fmt::format("step {}: {}{}", step, o_.sample_prompt, text));
   }
@@ -354,6 +392,10 @@ void Run::evaluate(std::uint32_t step, TrainReport& report, Metrics& metrics) {
 
 void Run::finish(std::uint32_t step, TrainReport& report, Metrics& metrics) {
   evaluate(step, report, metrics);
+  // The probe's pass takes the place of the training pass, so that the run stays within its plan.
+  evaluator_.reset();
+  step_.reset();
+  memory_.reset();
   write_probe();
 }
 

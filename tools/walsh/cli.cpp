@@ -18,14 +18,22 @@ void add_globals(CLI::App& command, Globals& globals) {
 }
 
 std::unique_ptr<vk::Device> open_device(const Globals& globals) {
-  auto device = std::make_unique<vk::Device>(vk::choose_device(globals.device, globals.disable));
-  if (device->info().type == vk::DeviceType::cpu) {
-    say(globals,
-        fmt::format("device: {} IS A CPU DRIVER, NOT A GPU: everything works, slowly", device->info().name));
-  } else {
-    say(globals, fmt::format("device: {} ({})", device->info().name, device->info().driver));
-  }
+  auto device = open_device_quietly(globals);
+  announce(globals, *device);
   return device;
+}
+
+std::unique_ptr<vk::Device> open_device_quietly(const Globals& globals) {
+  return std::make_unique<vk::Device>(vk::choose_device(globals.device, globals.disable));
+}
+
+void announce(const Globals& globals, const vk::Device& device) {
+  const vk::DeviceInfo& info = device.info();
+  if (info.type == vk::DeviceType::cpu) {
+    say(globals, fmt::format("device: {} IS A CPU DRIVER, NOT A GPU: everything works, slowly", info.name));
+  } else {
+    say(globals, fmt::format("device: {} ({})", info.name, info.driver));
+  }
 }
 
 void say(const Globals& globals, const std::string& line) {

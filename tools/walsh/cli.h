@@ -26,8 +26,14 @@ struct Globals {
 /// Declares --device, --disable, --seed, --quiet and --json on a subcommand.
 void add_globals(CLI::App& command, Globals& globals);
 
-/// Opens the chosen device; a CPU driver is announced loudly.
+/// Opens the chosen device and announces it.
 std::unique_ptr<vk::Device> open_device(const Globals& globals);
+
+/// The two halves: commands that can refuse what comes after the device's opening announce it once nothing
+/// can be refused any more, since a refusal is one line and no other.
+std::unique_ptr<vk::Device> open_device_quietly(const Globals& globals);
+/// What runs; a CPU driver is announced loudly.
+void announce(const Globals& globals, const vk::Device& device);
 
 /// A line for people, on stderr; nothing with --quiet.
 void say(const Globals& globals, const std::string& line);

@@ -38,13 +38,17 @@ void add_eval(CLI::App& app, Globals& globals) {
     const std::uint32_t context = opened.config().context;
     const std::uint32_t length = sequence_length > 0 ? sequence_length : std::min(context, 2048u);
     require(length <= context, "sequence-length: found {}, the model's context is {}", length, context);
-    require(batch_size >= 1 && batch_size <= 4096, "batch-size: found {}, expected 1 to 4096", batch_size);
+    require(batch_size >= 1 && std::uint64_t{batch_size} * length <= 1u << 26,
+            "batch-size: found {}, expected 1 to {} at {} tokens a window", batch_size, (1u << 26) / length,
+            length);
     TextEncoder encoder(model, opened.config().vocabulary_size);
     if (choices) {
       const std::vector<ChoiceItem> items = load_choices(data, split, encoder);
-      const auto device = open_device(globals);
+      const auto device = open_device_quietly(globals);
       const auto session = opened.load(*device, batch_size * length);
-      const ChoiceAccuracy result = Evaluator(*device, *session, batch_size, length).run(items);
+      Evaluator evaluator(*device, *session, batch_size, length);
+      announce(globals, *device);
+      const ChoiceAccuracy result = evaluator.run(items);
       say(globals, fmt::format("accuracy {:.4f}, by likelihood per byte {:.4f}, on {} items", result.accuracy,
                                result.accuracy_norm, result.items));
       print_json(
@@ -53,9 +57,12 @@ void add_eval(CLI::App& app, Globals& globals) {
       return;
     }
     const Dataset dataset = load_dataset(data, split, encoder);
-    const auto device = open_device(globals);
+    evaluation_windows(dataset, length);  // refuses data with nothing to predict
+    const auto device = open_device_quietly(globals);
     const auto session = opened.load(*device, batch_size * length);
-    const Evaluation result = Evaluator(*device, *session, batch_size, length).run(dataset);
+    Evaluator evaluator(*device, *session, batch_size, length);
+    announce(globals, *device);
+    const Evaluation result = evaluator.run(dataset);
     say(globals, fmt::format("loss {:.4f}, perplexity {:.3f}, on {} tokens", result.loss, result.perplexity(),
                              result.tokens));
     print_json(globals,

@@ -37,12 +37,13 @@ void add_generate(CLI::App& app, Globals& globals) {
     require(ids.size() < opened.config().context,
             "the prompt has {} tokens, the model's context holds {}; shorten it", ids.size(),
             opened.config().context);
-    const auto device = open_device(globals);
+    const auto device = open_device_quietly(globals);
     constexpr std::uint32_t chunk = 64;
     const auto session = opened.load(*device, chunk);
     const auto length = static_cast<std::uint32_t>(
         std::min<std::uint64_t>(opened.config().context, ids.size() + options.max_tokens + 1));
     Generator generator(*device, *session, length, chunk);
+    announce(globals, *device);
     options.seed = globals.seed;
     // Decoders may join ids into one character, so what is printed is what decoding all of them added.
     std::vector<std::uint32_t> heard;

@@ -20,7 +20,7 @@ int complain(const char* message, int status) {
 
 int main(int argc, char** argv) {
   CLI::App app("walsh fine-tunes quantised language models on any Vulkan GPU");
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);  // an unknown one is then named
   walsh::Globals globals;
   walsh::add_devices(app, globals);
   walsh::add_doctor(app, globals);
@@ -32,6 +32,7 @@ int main(int argc, char** argv) {
   walsh::add_bench(app, globals);
   try {
     app.parse(argc, argv);
+    if (app.get_subcommands().empty()) return complain("no command given; see walsh --help", 2);
     if (const auto messages = walsh::vk::validation_messages(); !messages.empty()) {
       return complain(
           fmt::format("{} validation messages, the first: {}", messages.size(), messages[0]).c_str(), 1);

@@ -3,6 +3,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <utility>
 
 #include "cli.h"
 #include "train/trainer.h"
@@ -26,8 +27,11 @@ std::string duration(double seconds) {
 // A line that is rewritten on a terminal; plain lines, about twenty a run, elsewhere.
 class Console final : public TrainListener {
  public:
-  explicit Console(const Globals& globals) : globals_(globals), terminal_(isatty(STDERR_FILENO)) {}
+  Console(const Globals& globals, const vk::Device& device)
+      : globals_(globals), device_(device), terminal_(isatty(STDERR_FILENO)) {}
+  // The first line begins the progress: nothing can be refused any more, and the device is announced.
   void say(const std::string& line) override {
+    if (!std::exchange(announced_, true)) announce(globals_, device_);
     if (open_line_) std::fprintf(stderr, "\n");
     open_line_ = false;
     walsh::say(globals_, line);
@@ -49,6 +53,8 @@ class Console final : public TrainListener {
 
  private:
   const Globals& globals_;
+  const vk::Device& device_;
+  bool announced_ = false;
   bool terminal_;
   bool open_line_ = false;
 };
@@ -96,9 +102,9 @@ void add_train(CLI::App& app, Globals& globals) {
     require(!options.model.empty(), "--model is missing: name the model's folder");
     require(!options.data.empty(), "--data is missing: name a .jsonl or .txt file, or a folder of them");
 
-    const auto device = open_device(globals);
+    const auto device = open_device_quietly(globals);
     std::signal(SIGINT, on_interrupt);
-    Console console(globals);
+    Console console(globals, *device);
     const TrainReport report = train(*device, options, resume, console, stop_requested);
     if (report.interrupted) {
       console.say(fmt::format("stopped after step {}, saved; continue with: walsh train --resume --out {}",

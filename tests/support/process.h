@@ -1,0 +1,58 @@
+// Running the built `walsh` as a user does.
+#pragma once
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "tests/support/temporary_folder.h"
+
+extern char** environ;
+
+namespace walsh::test {
+
+struct Finished {
+  int status = 0;  // exit status; 128 + signal where one ended it
+  std::string out, err;
+};
+
+/// Runs `walsh ARGUMENTS` and waits. `environment` goes over this process's own.
+inline Finished run_walsh(const std::vector<std::string>& arguments,
+                          std::map<std::string, std::string> environment = {}) {
+  const TemporaryFolder streams;
+  const std::string out = (streams.path() / "out").string(), err = (streams.path() / "err").string();
+  for (char** entry = environ; *entry; ++entry) {
+    const std::string text = *entry;
+    environment.emplace(text.substr(0, text.find('=')), text.substr(text.find('=') + 1));
+  }
+  std::vector<std::string> words{WALSH_BINARY}, settings;
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  for (const auto& [name, value] : environment) settings.push_back(name + "=" + value);
+  const auto pointers = [](std::vector<std::string>& strings) {
+    std::vector<char*> list;
+    for (std::string& text : strings) list.push_back(text.data());
+    list.push_back(nullptr);
+    return list;
+  };
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, 1, out.c_str(), O_WRONLY | O_CREAT, 0600);
+  posix_spawn_file_actions_addopen(&actions, 2, err.c_str(), O_WRONLY | O_CREAT, 0600);
+  pid_t child = 0;
+  const int started =
+      posix_spawn(&child, WALSH_BINARY, &actions, nullptr, pointers(words).data(), pointers(settings).data());
+  posix_spawn_file_actions_destroy(&actions);
+  if (started != 0) throw std::runtime_error("cannot start " WALSH_BINARY);
+  int state = 0;
+  waitpid(child, &state, 0);
+  return {WIFEXITED(state) ? WEXITSTATUS(state) : 128 + WTERMSIG(state), read_text(out), read_text(err)};
+}
+
+}  // namespace walsh::test
