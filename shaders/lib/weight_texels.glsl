@@ -2,7 +2,9 @@
 // of four words; `first` is a multiple of 8.
 void weights8(uint first, out float run[8]) {
   if (WEIGHT_TYPE == 0) {
-    [[unroll]] for (uint i = 0; i < 8; ++i) run[i] = uintBitsToFloat(texelFetch(w, int((first + i) / 4))[i % 4]);
+    const vec4 low = uintBitsToFloat(texelFetch(w, int(first / 4)));
+    const vec4 high = uintBitsToFloat(texelFetch(w, int(first / 4 + 1)));
+    run = float[8](low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w);
   } else {
     const uvec4 words = texelFetch(w, int(first / 8));
     [[unroll]] for (uint i = 0; i < 8; i += 2) {

@@ -37,6 +37,9 @@ bool reads_texels(const vk::DeviceInfo& device, std::initializer_list<std::uint6
                      [&](std::uint64_t size) { return ceil_div(size, 16) <= device.limits.max_texels; });
 }
 
+// Measured on lavapipe (Mesa 22.3, AVX2), GFLOP per second of one core, 512 x 576 x 576, beside other work:
+// 4 bits, group 64: forward 17 (4.3 from storage buffers), backward 7; dense bf16: forward 11, backward 9;
+// gradient of a dense weight 8.
 GemmTile choose_texel_tile(std::uint64_t rows, std::uint32_t tn) {
   // Text generation's few tokens: lanes along the columns.
   if (rows <= 8)
