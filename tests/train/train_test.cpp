@@ -1,0 +1,253 @@
+// Whole runs on a model of a few thousand weights: same bits from the same seed, after a resume and after a
+// kill; accumulation; checkpoints; memory; a loss that is not finite.
+#include "train/trainer.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "io/adapter.h"
+#include "tests/support/gpu.h"
+#include "tests/support/paths.h"
+#include "tests/support/process.h"
+#include "tests/support/scratch.h"
+#include "tests/support/tiny_model.h"
+#include "train/run_folder.h"
+
+namespace walsh::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Asks for a stop after a step; 0: never.
+struct StopAfter final : TrainListener {
+  explicit StopAfter(std::uint32_t last = 0) : last_step(last) {}
+  void say(const std::string&) override {}
+  void step(const Step& s) override {
+    if (s.step == last_step) stop = true;
+  }
+  std::uint32_t last_step;
+  std::atomic<bool> stop{false};
+};
+
+class Training : public testing::Test {
+ protected:
+  Training() {
+    write_tiny_model(scratch_ / "model", tiny_config(), 1);
+    write_token_rows(scratch_ / "data.jsonl", 12, 17, 2);
+  }
+
+  RunOptions options(const std::string& out, std::uint32_t steps) const {
+    RunOptions o;
+    o.model = (scratch_ / "model").string();
+    o.data = (scratch_ / "data.jsonl").string();
+    o.out = (scratch_ / out).string();
+    o.bits = 2;
+    o.group_size = 32;
+    o.rank = 2;
+    o.steps = steps;
+    o.sequence_length = 16;
+    o.batch_size = 2;
+    o.learning_rate = 1e-3;
+    o.calibration_sequences = 4;
+    o.seed = 7;
+    return o;
+  }
+
+  TrainReport run(const RunOptions& o, bool resume = false, std::uint32_t stop_after = 0) const {
+    StopAfter listener(stop_after);
+    return train(device(), o, resume, listener, listener.stop);
+  }
+
+  /// The loss and gradient norm of every step, as they are written.
+  std::vector<std::string> losses(const std::string& out) const {
+    std::vector<std::string> list;
+    std::stringstream lines(read_text(scratch_ / out / "metrics.jsonl"));
+    for (std::string line; std::getline(lines, line);) {
+      const Json json = Json::parse(line);
+      if (!json.contains("loss")) continue;
+      EXPECT_EQ(json["step"].get<std::size_t>(), list.size() + 1);
+      list.push_back(json["loss"].dump() + " " + json["grad_norm"].dump() + " " +
+                     json["learning_rate"].dump() + " " + json["tokens"].dump());
+    }
+    return list;
+  }
+  void expect_same_adapter(const std::string& a, const std::string& b) const {
+    for (const char* file : {"adapter_model.safetensors", "adapter_config.json"})
+      EXPECT_EQ(read_text(scratch_ / a / "adapter" / file), read_text(scratch_ / b / "adapter" / file))
+          << file;
+  }
+  std::vector<std::string> checkpoints(const std::string& out) const {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::directory_iterator(scratch_ / out / "checkpoints"))
+      names.push_back(entry.path().filename().string());
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+  std::vector<double> values(const std::string& out) const {
+    std::vector<double> all;
+    for (const AdapterLayer& layer : read_adapter(scratch_ / out / "adapter").layers)
+      all.insert(all.end(), layer.values.begin(), layer.values.end());
+    return all;
+  }
+
+  ScratchFolder scratch_;
+};
+
+TEST_F(Training, TenStepsAfterAResumeAreTheSameBits) {
+  const TrainReport straight = run(options("straight", 20));
+  const TrainReport first = run(options("resumed", 20), false, 10);
+  EXPECT_TRUE(first.interrupted);
+  EXPECT_EQ(first.steps, 10u);
+  const TrainReport second = run(options("resumed", 20), true);
+  EXPECT_EQ(second.steps, 20u);
+  EXPECT_EQ(second.loss_first, straight.loss_first);
+  EXPECT_EQ(second.tokens, straight.tokens);
+  const auto expected = losses("straight");
+  ASSERT_EQ(expected.size(), 20u);
+  EXPECT_EQ(losses("resumed"), expected);
+  expect_same_adapter("straight", "resumed");
+  EXPECT_LT(straight.loss_last, straight.loss_first);
+}
+
+TEST_F(Training, SameSeedSameBitsAndAnotherSeedOthers) {
+  run(options("a", 3));
+  run(options("b", 3));
+  EXPECT_EQ(losses("a"), losses("b"));
+  expect_same_adapter("a", "b");
+  RunOptions other = options("c", 3);
+  other.seed = 8;
+  run(other);
+  EXPECT_NE(losses("a"), losses("c"));
+}
+
+TEST_F(Training, AKilledRunGoesOnFromItsLastCheckpoint) {
+  RunOptions o = options("run", 8);
+  o.save_every = 2;
+  o.keep = 3;
+  run(o);
+  EXPECT_EQ(checkpoints("run"),
+            (std::vector<std::string>{"step-00000004", "step-00000006", "step-00000008"}));
+  const auto expected = losses("run");
+  const std::string adapter = read_text(scratch_ / "run/adapter/adapter_model.safetensors");
+  // As a kill between step 7 and 8 leaves it: half a checkpoint, half a line.
+  const fs::path folder = scratch_ / "run/checkpoints";
+  fs::remove_all(folder / "step-00000008");
+  fs::rename(folder / "step-00000006", folder / "step-00000006.partial");
+  fs::resize_file(folder / "step-00000006.partial/state.safetensors", 100);
+  write_file(scratch_ / "run/adapter/adapter_model.safetensors.partial", "half");
+  std::string metrics = read_text(scratch_ / "run/metrics.jsonl");
+  write_file(scratch_ / "run/metrics.jsonl", metrics.substr(0, metrics.find("\"step\":8") + 20));
+
+  const TrainReport report = run(o, true);
+  EXPECT_EQ(report.steps, 8u);
+  EXPECT_EQ(losses("run"), expected);
+  EXPECT_EQ(read_text(scratch_ / "run/adapter/adapter_model.safetensors"), adapter);
+  EXPECT_EQ(checkpoints("run"),
+            (std::vector<std::string>{"step-00000004", "step-00000006", "step-00000008"}));
+}
+
+TEST_F(Training, KeepRemovesOlderCheckpoints) {
+  RunOptions o = options("run", 3);
+  o.save_every = 1;
+  o.keep = 1;
+  run(o);
+  EXPECT_EQ(checkpoints("run"), (std::vector<std::string>{"step-00000003"}));
+}
+
+TEST_F(Training, AccumulationIsALargerBatch) {
+  RunOptions large = options("large", 4), small = options("small", 4);
+  small.batch_size = 1;
+  small.grad_accumulation = 2;
+  run(large);
+  run(small);
+  const auto loss = [&](const std::string& out) {
+    std::vector<double> list;
+    for (const std::string& line : losses(out)) list.push_back(std::stod(line));
+    return list;
+  };
+  const auto a = loss("large"), b = loss("small");
+  ASSERT_EQ(a.size(), b.size());
+  for (std::size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], 1e-5 * a[i]) << i;
+  // Both sum the same gradients in another order; AdamW moves a value by at most the rate a step.
+  const auto c = values("large"), d = values("small");
+  ASSERT_EQ(c.size(), d.size());
+  double square = 0;
+  for (std::size_t i = 0; i < c.size(); ++i) square += (c[i] - d[i]) * (c[i] - d[i]);
+  EXPECT_LT(std::sqrt(square / static_cast<double>(c.size())), 0.01 * 4 * large.learning_rate);
+}
+
+TEST_F(Training, ALossThatIsNotFiniteStopsWithTheLastGoodCheckpoint) {
+  RunOptions o = options("run", 6);
+  o.learning_rate = 1e30;
+  o.schedule = "constant";
+  o.warmup = 0;
+  std::string message;
+  try {
+    run(o);
+  } catch (const Failure& failure) {
+    message = failure.what();
+  }
+  EXPECT_TRUE(one_line_with(message, "step 2")) << message;
+  EXPECT_TRUE(one_line_with(message, "checkpoints/step-00000000")) << message;
+  const Finished finished = run_walsh({"train",
+                                       "--model",
+                                       o.model,
+                                       "--data",
+                                       o.data,
+                                       "--out",
+                                       (scratch_ / "again").string(),
+                                       "--bits",
+                                       "2",
+                                       "--group-size",
+                                       "32",
+                                       "--rank",
+                                       "2",
+                                       "--steps",
+                                       "6",
+                                       "--sequence-length",
+                                       "16",
+                                       "--learning-rate",
+                                       "1e30",
+                                       "--warmup",
+                                       "0",
+                                       "--batch-size",
+                                       "2",
+                                       "--quiet"});
+  EXPECT_EQ(finished.status, 1) << finished.err;
+}
+
+TEST_F(Training, ARunStaysWithinFivePercentOfItsPlan) {
+  const std::vector<std::string> shape{"--model",
+                                       (source_dir() / "models/walsh-tiny").string(),
+                                       "--bits",
+                                       "2",
+                                       "--rank",
+                                       "2",
+                                       "--batch-size",
+                                       "2",
+                                       "--sequence-length",
+                                       "64",
+                                       "--json",
+                                       "--quiet"};
+  std::vector<std::string> plan{"plan"}, train{"train"};
+  plan.insert(plan.end(), shape.begin(), shape.end());
+  train.insert(train.end(), shape.begin(), shape.end());
+  const std::string data = (source_dir() / "models/walsh-tiny/data/text").string();
+  for (const std::string& word :
+       {std::string("--data"), data, std::string("--eval-data"), (scratch_ / "eval.txt").string(),
+        std::string("--out"), (scratch_ / "run").string(), std::string("--steps"), std::string("1"),
+        std::string("--calibration-sequences"), std::string("2")})
+    train.push_back(word);
+  write_file(scratch_ / "eval.txt", "There was once a mouse called Tilly, who was very brave.\n");
+  const Finished planned = run_walsh(plan), trained = run_walsh(train);
+  ASSERT_EQ(planned.status, 0) << planned.err;
+  ASSERT_EQ(trained.status, 0) << trained.err;
+  const auto expected = Json::parse(planned.out)["peak_bytes"].get<double>();
+  const auto peak = Json::parse(trained.out)["peak_bytes"].get<double>();
+  EXPECT_NEAR(peak, expected, 0.05 * expected);
+}
+
+}  // namespace
+}  // namespace walsh::test
