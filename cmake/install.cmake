@@ -10,7 +10,7 @@ if(TARGET walsh)
 endif()
 install(TARGETS ${layers} walsh_shaders volk glm pcre2 utf8proc sentencepiece xxhash EXPORT walsh
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/ OPTIONAL DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT walsh FILE walshTargets.cmake NAMESPACE walsh:: DESTINATION ${package_dir})
 
 include(CMakePackageConfigHelpers)

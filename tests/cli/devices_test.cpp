@@ -1,0 +1,86 @@
+// devices, doctor and bench as a person runs them.
+#include <gtest/gtest.h>
+
+#include "base/json.h"
+#include "tests/support/process.h"
+#include "tests/support/scratch.h"
+
+namespace walsh::test {
+namespace {
+
+/// The JSON object that ends stdout; --json leaves nothing else there.
+Json json_of(const Finished& finished) {
+  EXPECT_EQ(finished.status, 0) << finished.err;
+  return parse_json(finished.out, "stdout");
+}
+
+TEST(cli_devices, one_is_chosen) {
+  const Json json = json_of(run_walsh({"devices", "--json"}));
+  const Json& devices = json.at("devices");
+  ASSERT_FALSE(devices.empty());
+  for (std::size_t i = 0; i < devices.size(); ++i) EXPECT_EQ(devices[i].at("index"), i);
+  EXPECT_LT(json.at("chosen").get<std::size_t>(), devices.size());
+}
+
+TEST(cli_devices, a_disabled_feature_is_not_listed) {
+  const Json json = json_of(run_walsh({"devices", "--json", "--disable", "subgroups,int64"}));
+  const auto features = json.at("devices")[json.at("chosen").get<std::size_t>()].at("features");
+  for (const Json& feature : features) {
+    EXPECT_NE(feature, "subgroups");
+    EXPECT_NE(feature, "int64");
+  }
+}
+
+TEST(cli_doctor, every_kernel_passes_and_certificates_compare) {
+  const Finished finished = run_walsh({"doctor", "--json"});
+  Json json = json_of(finished);
+  EXPECT_EQ(json.at("failed"), 0);
+  EXPECT_EQ(json.at("passed"), json.at("kernels").size());
+  EXPECT_GT(json.at("kernels").size(), 40u);
+
+  const ScratchFolder scratch;
+  write_file(scratch / "a.json", json.dump());
+  json["driver"] = "another";
+  json["kernels"][0]["pass"] = false;
+  json["kernels"].erase(1);
+  write_file(scratch / "b.json", json.dump());
+  const std::string a = (scratch / "a.json").string(), b = (scratch / "b.json").string();
+  EXPECT_TRUE(json_of(run_walsh({"doctor", "--compare", a, a, "--json"})).at("differences").empty());
+  const Json differences = json_of(run_walsh({"doctor", "--compare", a, b, "--json"})).at("differences");
+  ASSERT_EQ(differences.size(), 3u);
+  EXPECT_EQ(differences[0].at("what"), "driver");
+  EXPECT_EQ(differences[1].at("b").at("pass"), false);
+  EXPECT_TRUE(differences[2].at("b").is_null());
+}
+
+TEST(cli_doctor, a_file_that_is_no_certificate_is_refused) {
+  const ScratchFolder scratch;
+  write_file(scratch / "a.json", std::string(R"({"device": "x", "features_used": [], "kernels": 3})"));
+  const std::string a = (scratch / "a.json").string();
+  const Finished finished = run_walsh({"doctor", "--compare", a, a});
+  EXPECT_EQ(finished.status, 2);
+  EXPECT_NE(finished.err.find("kernels is number, expected an array"), std::string::npos) << finished.err;
+}
+
+TEST(cli_bench, a_kernel_is_held_against_its_limit) {
+  const Json json = json_of(run_walsh({"bench", "rope", "--json", "--shapes", "standard"}));
+  EXPECT_GT(json.at("copy_gb_per_s"), 0);
+  const Json& results = json.at("results");
+  ASSERT_FALSE(results.empty());
+  for (const Json& result : results) {
+    EXPECT_EQ(result.at("name"), "rope");
+    EXPECT_GT(result.at("seconds"), 0);
+    EXPECT_NEAR(result.at("bytes").get<double>() / result.at("seconds").get<double>(),
+                result.at("gb_per_s").get<double>() * 1e9, 1);
+    EXPECT_GT(result.at("share_of_limit"), 0);
+  }
+}
+
+TEST(cli_bench, an_unknown_op_is_refused_by_name) {
+  const Finished finished = run_walsh({"bench", "nonsense"});
+  EXPECT_EQ(finished.status, 2);
+  EXPECT_NE(finished.err.find("no op is named \"nonsense\""), std::string::npos) << finished.err;
+}
+
+}  // namespace
+}  // namespace walsh::test
