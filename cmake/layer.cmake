@@ -2,7 +2,8 @@
 function(walsh_layer name)
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp)
   set_property(GLOBAL APPEND PROPERTY WALSH_LAYERS walsh_${name})
-  set(includes $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/src> $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}>)
+  set(includes $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/src> $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}>
+               $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include>)
   if(NOT sources)
     add_library(walsh_${name} INTERFACE)
     target_link_libraries(walsh_${name} INTERFACE ${ARGN})

@@ -1,25 +1,16 @@
-// Two ways to stop. `Error`: the command line, a file or a device is not as required (exit status 2).
-// `Failure`: the work itself failed (exit status 1). Messages are one line: what was found, what was
-// expected, how to mend it. Only main() catches them.
+// Two ways to stop, declared for users in include/walsh/error.h. `Error`: the command line, a file or a
+// device is not as required (exit status 2). `Failure`: the work itself failed (exit status 1). Messages are
+// one line: what was found, what was expected, how to mend it. Only main() catches them.
 #pragma once
 
 #include <fmt/format.h>
 
-#include <stdexcept>
 #include <string>
 #include <utility>
 
+#include "walsh/error.h"
+
 namespace walsh {
-
-class Error : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
-class Failure : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
 
 template <typename... Args>
 [[noreturn]] void refuse(fmt::format_string<Args...> format, Args&&... args) {
