@@ -39,4 +39,10 @@ void Parameters::commit(vk::Device& device, bool training) {
   }
 }
 
+std::vector<Tensor> Parameters::values() const {
+  std::vector<Tensor> all;
+  for (const vk::Slice& block : values_.blocks()) all.push_back(whole(block));
+  return all;
+}
+
 }  // namespace walsh

@@ -34,6 +34,8 @@ class Parameters {
     Tensor value, gradient, m, v;  // f32, the same length
   };
   std::span<const Range> ranges() const { return ranges_; }
+  /// The values of every range, for training or not.
+  std::vector<Tensor> values() const;
   std::span<const Parameter> all() const { return parameters_; }
 
   std::uint64_t trained() const { return trained_; }

@@ -16,6 +16,7 @@ OpenedModel::OpenedModel(const std::string& model, const std::string& adapter,
   if (adapter.empty()) return;
   const fs::path run = run_of(adapter);
   adapter_ = (run / "adapter").string();
+  if (is_checkpoint(adapter)) checkpoint_ = adapter;
   const RunBase base = read_base(run);
   const fs::path folder = base_folder(run, base);
   RunOptions before;
@@ -50,6 +51,7 @@ std::unique_ptr<Session> OpenedModel::load(vk::Device& device, std::uint32_t tok
   session->commit(device, false);
   session->model().load(device, source());
   if (!adapter_.empty()) load_adapter(adapter_, device, *session->qwha(), *base_);
+  if (!checkpoint_.empty()) load_values(checkpoint_, device, session->parameters());
   return session;
 }
 

@@ -11,9 +11,9 @@ namespace walsh {
 
 class OpenedModel {
  public:
-  /// `model`: a folder; `adapter`: a run or its adapter/, or empty. With an adapter the linear layers come
-  /// from the run's base, and `model` must be the model whose weights were quantised, or that base itself;
-  /// anything else is refused.
+  /// `model`: a folder; `adapter`: a run, its adapter/ or one of its checkpoints, or empty. With an adapter
+  /// the linear layers come from the run's base, and `model` must be the model whose weights were quantised,
+  /// or that base itself; anything else is refused.
   OpenedModel(const std::string& model, const std::string& adapter,
               std::optional<std::uint64_t> random_weights);
 
@@ -25,8 +25,9 @@ class OpenedModel {
 
  private:
   std::unique_ptr<WeightSource> model_, base_, combined_;
-  std::string adapter_;  // the folder of its files
-  RunOptions options_;   // of the adapter
+  std::string adapter_;     // the folder of its files
+  std::string checkpoint_;  // whose values it takes instead, or empty
+  RunOptions options_;      // of the adapter
 };
 
 }  // namespace walsh

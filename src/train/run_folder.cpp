@@ -49,14 +49,19 @@ bool is_run(const fs::path& folder) {
   return fs::exists(folder / "config.yaml") && fs::exists(folder / "base.json");
 }
 
+bool is_checkpoint(const fs::path& folder) {
+  return fs::exists(folder / "progress.json") && fs::exists(folder / "state.safetensors");
+}
+
 fs::path run_of(const fs::path& path) {
   if (is_run(path)) return path;
-  const fs::path parent = fs::absolute(path).lexically_normal().parent_path();
-  if (fs::exists(path / "adapter_config.json") && is_run(parent)) return parent;
-  if (fs::absolute(path).lexically_normal().filename().empty() && is_run(parent.parent_path()))
-    return parent.parent_path();
-  refuse("{}: not a run of walsh train (no config.yaml and base.json), nor the adapter/ of one",
-         path.string());
+  fs::path inner = fs::absolute(path).lexically_normal();
+  if (inner.filename().empty()) inner = inner.parent_path();  // "run/adapter/"
+  const fs::path run = is_checkpoint(inner) ? inner.parent_path().parent_path() : inner.parent_path();
+  if (is_run(run) && (is_checkpoint(inner) || fs::exists(inner / "adapter_config.json"))) return run;
+  refuse(
+      "{}: not a run of walsh train (no config.yaml and base.json), nor the adapter/ or a checkpoint of one",
+      path.string());
 }
 
 void require_new(const fs::path& out) {
@@ -140,6 +145,16 @@ void save_checkpoint(const fs::path& run, vk::Device& device, const Parameters& 
 std::optional<fs::path> newest_checkpoint(const fs::path& run) {
   const auto all = list_checkpoints(run);
   return all.empty() ? std::nullopt : std::optional(all.back());
+}
+
+void load_values(const fs::path& checkpoint, vk::Device& device, const Parameters& parameters) {
+  const Safetensors state = Safetensors::open(checkpoint / "state.safetensors");
+  std::size_t i = 0;
+  for (const Tensor& values : parameters.values()) {
+    const TensorView& view = state.at(fmt::format("parameters.{}", i++));
+    require_shape(view, std::array{values.shape[0]});
+    device.upload(values, to_values<float>(view, DType::f32));
+  }
 }
 
 Progress load_checkpoint(const fs::path& checkpoint, vk::Device& device, const Parameters& parameters) {

@@ -19,7 +19,7 @@ namespace walsh {
 /// Whether a folder is a run (it holds config.yaml and base.json).
 bool is_run(const std::filesystem::path& folder);
 
-/// The folder itself, or the run whose `adapter/` it is.
+/// The folder itself, or the run whose `adapter/` or checkpoint it is.
 std::filesystem::path run_of(const std::filesystem::path& run_or_adapter);
 
 /// Refuses an output folder that exists; a run says how to resume it.
@@ -56,6 +56,9 @@ void save_checkpoint(const std::filesystem::path& run, vk::Device& device, const
                      const Progress& progress, std::uint32_t keep);
 /// The newest whole checkpoint, or none.
 std::optional<std::filesystem::path> newest_checkpoint(const std::filesystem::path& run);
+/// Only the trained values, for evaluation.
+void load_values(const std::filesystem::path& checkpoint, vk::Device& device, const Parameters& parameters);
+bool is_checkpoint(const std::filesystem::path& folder);
 Progress load_checkpoint(const std::filesystem::path& checkpoint, vk::Device& device,
                          const Parameters& parameters);
 

@@ -19,7 +19,7 @@ void add_eval(CLI::App& app, Globals& globals) {
   static std::uint64_t random_weights = 0;
   static bool choices = false;
   command->add_option("--model", model, "Hugging Face folder")->required();
-  command->add_option("--adapter", adapter, "a run, or its adapter/");
+  command->add_option("--adapter", adapter, "a run, its adapter/, or one of its checkpoints");
   command->add_option("--data", data, "a .jsonl or .txt file, or a folder of train, valid, test")->required();
   command->add_option("--split", split, "of a folder: train, valid or test")->capture_default_str();
   command

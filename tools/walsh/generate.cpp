@@ -19,7 +19,7 @@ void add_generate(CLI::App& app, Globals& globals) {
   static std::string model, adapter, prompt;
   static SampleOptions options;
   command->add_option("--model", model, "Hugging Face folder")->required();
-  command->add_option("--adapter", adapter, "a run, or its adapter/");
+  command->add_option("--adapter", adapter, "a run, its adapter/, or one of its checkpoints");
   command->add_option("--prompt", prompt, "text to go on from")->required();
   command->add_option("--tokens", options.max_tokens, "at most so many")->capture_default_str();
   command->add_option("--temperature", options.temperature, "0: always the likeliest token")
