@@ -2,8 +2,9 @@
 // xt is transposed, so that neighbouring invocations, which are neighbouring tokens, read neighbouring words and share
 // the coefficient. A workgroup makes a tile of 8·OUTPUTS outputs by 128·QUADS tokens; it leaves through shared memory
 // so that the writes to y [T, outputs] are runs too. PERMUTED: values[permutation[k]], for the column order.
-//! variants: LANES=1,4
+//! variants: LANES=1,4,texels
 #version 460
+#extension GL_EXT_samplerless_texture_functions : require
 #extension GL_GOOGLE_include_directive : require
 #include "spmm.h"
 #include "lib/index.glsl"
@@ -14,11 +15,11 @@ layout(constant_id = 0) const uint PERMUTED = 0;
 layout(constant_id = 1) const uint QUADS = 1;    // of tokens, of an invocation; at most 4
 layout(constant_id = 2) const uint OUTPUTS = 4;  // of an invocation
 layout(binding = 0) buffer Y { float y[]; };
-layout(binding = 1) readonly buffer X { ELEMENT xt[]; };
-layout(binding = 2) readonly buffer Values { float values[]; };
+TOKENS_OF(1, X, xt);
+FLOATS(2, Values, values);
 layout(binding = 3) readonly buffer Pointer { uint pointer[]; };
-layout(binding = 4) readonly buffer Index { uint index[]; };  // two to a word
-layout(binding = 5) readonly buffer Permutation { uint permutation[]; };
+WORDS(4, Index, index);  // two indices to a word
+WORDS(5, Permutation, permutation);
 layout(push_constant) uniform Push { SpmmArgs args; };
 
 const uint TOKENS = 128 * QUADS;
@@ -43,8 +44,8 @@ void main() {
       // Four coefficients an iteration: the loop's own cost, and llvmpipe ends loops after 65535 iterations in all.
       while (k < end) {
         for (uint u = 0; u < 4 && k < end; ++u, ++k) {
-          const float value = values[PERMUTED == 1 ? permutation[k] : k];
-          const uint input_ = index[k >> 1] >> (16 * (k & 1)) & 0xffffu;
+          const float value = PERMUTED == 1 ? AT(values, AT(permutation, k)) : AT(values, k);
+          const uint input_ = AT(index, k >> 1) >> (16 * (k & 1)) & 0xffffu;
           for (uint q = 0; q < QUADS; ++q) sums[q] += value * FOUR_TOKENS(xt, input_, t + 128 * q, args.tokens);
         }
       }

@@ -1,5 +1,6 @@
 #include "ops/sddmm.h"
 
+#include "ops/sparse_kernel.h"
 #include "shaders/sddmm.h"
 
 namespace walsh {
@@ -14,7 +15,9 @@ void sddmm(Recorder& rec, const Tensor& dvalues, const Tensor& dyt, const Tensor
   count32("sddmm", xt.shape.elements());
   const SddmmArgs args{static_cast<std::uint32_t>(tokens), f.nonzeros, f.rows, scale};
   const std::uint32_t quads = tokens > 256 ? 4 : tokens > 128 ? 2 : 1;  // of tokens, of an invocation
-  rec.dispatch(tokens % 4 == 0 ? "sddmm.4" : "sddmm.1", {dvalues, dyt, xt, f.row_ptr, f.columns_of}, args,
+  const char* kernel =
+      sparse_kernel(rec, {"sddmm.texels", "sddmm.4", "sddmm.1"}, tokens, {&dyt, &xt, &f.columns_of});
+  rec.dispatch(kernel, {dvalues, dyt, xt, f.row_ptr, f.columns_of}, args,
                groups_for_rows(ceil_div(f.nonzeros, 64)), {quads});
 }
 

@@ -1,5 +1,6 @@
 #include "ops/spmm.h"
 
+#include "ops/sparse_kernel.h"
 #include "shaders/spmm.h"
 
 namespace walsh {
@@ -14,8 +15,10 @@ void multiply(Recorder& rec, const Tensor& y, const Tensor& xt, const Tensor& va
                       scale};
   const std::uint32_t quads = tokens > 256 ? 4 : tokens > 128 ? 2 : 1;  // of tokens, of an invocation
   const std::uint32_t outputs_at_once = 4 / quads;
+  const char* kernel =
+      sparse_kernel(rec, {"spmm.texels", "spmm.4", "spmm.1"}, tokens, {&xt, &values, &index, &permutation});
   rec.dispatch(
-      tokens % 4 == 0 ? "spmm.4" : "spmm.1", {y, xt, values, pointer, index, permutation}, args,
+      kernel, {y, xt, values, pointer, index, permutation}, args,
       groups_for_rows(std::uint64_t{ceil_div(tokens, 128 * quads)} * ceil_div(outputs, 8 * outputs_at_once)),
       {permuted, quads, outputs_at_once});
 }
