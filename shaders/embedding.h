@@ -1,5 +1,5 @@
-// Arguments of the embedding kernels. A table may be bound in parts of whole rows: this dispatch serves the tokens
-// whose id lies in [first, first + rows).
+// Arguments of the embedding kernels. A table may be bound in parts of whole rows: this dispatch serves the
+// tokens whose id lies in [first, first + rows).
 struct EmbeddingArgs {
   uint tokens;
   uint width;

@@ -28,8 +28,8 @@ void adapter_forward(Recorder& rec, const Tensor& y, const Tensor& spectrum, con
   spmm_forward(rec, y, xt, c, f, kappa, true);
 }
 
-/// dc += κ·(gᵀ·x̂)|F and dx += κ·(g·F)·H_rᵀ. xt as the forward leaves it; spectrum, [T, n], and gt, [m, T], are
-/// scratch.
+/// dc += κ·(gᵀ·x̂)|F and dx += κ·(g·F)·H_rᵀ. xt as the forward leaves it; spectrum, [T, n], and gt, [m, T],
+/// are scratch.
 void adapter_backward(Recorder& rec, const Tensor& dx, const Tensor& dc, const Tensor& spectrum,
                       const Tensor& gt, const Tensor& g, const Tensor& xt, const Tensor& c,
                       const HadamardTransform& h, const SparseTensor& f, float kappa) {
