@@ -1,16 +1,15 @@
-// As attention_backward_queries: an invocation owns rows and walks over their keys; dq holds the sums of ds k
-// until the end.
+// As attention_backward_queries: an invocation owns rows and walks over their keys.
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #include "lib/attention_direct.glsl"
 
-layout(binding = 0) buffer Dq { float dq[]; };
-layout(binding = 1) readonly buffer Dy { float dy[]; };
+layout(binding = 0) writeonly buffer Dq { vec4 dq[]; };
+layout(binding = 1) uniform textureBuffer dy;
 layout(binding = 2) readonly buffer Lse { float lse[]; };
 layout(binding = 3) readonly buffer Delta { float delta[]; };
-layout(binding = 4) readonly buffer Q { float q[]; };
-layout(binding = 5) readonly buffer K { float k[]; };
-layout(binding = 6) readonly buffer V { float v[]; };
+layout(binding = 4) uniform textureBuffer q;
+layout(binding = 5) uniform textureBuffer k;
+layout(binding = 6) uniform textureBuffer v;
 layout(binding = 7) readonly buffer KeyBegin { uint key_begin[]; };
 layout(binding = 8) readonly buffer KeyEnd { uint key_end[]; };
 
@@ -18,6 +17,7 @@ void main() {
   const uint kv = gl_WorkGroupID.y, row0 = first_owned(), row_count = args.queries * group_heads();
   uint head[own_each], begin[own_each], end[own_each];
   float row_lse[own_each], row_delta[own_each];
+  vec4 sum[own_each * quads];
   uint first = 0xffffffffu, last = 0;
   [[unroll]] for (uint r = 0; r < own_each; ++r) {
     const uint row = min(row0 + lanes * r, row_count - 1), t = row / group_heads();
@@ -26,55 +26,54 @@ void main() {
     row_delta[r] = delta[head[r]];
     begin[r] = key_begin[t];
     end[r] = row0 + lanes * r < row_count ? min(key_end[t], args.keys) : 0;
+    [[unroll]] for (uint d = 0; d < quads; ++d) sum[r * quads + d] = vec4(0);
     if (begin[r] < end[r]) {
       first = min(first, begin[r]);
       last = max(last, end[r]);
-    }
-    if (row0 + lanes * r < row_count) {
-      for (uint d = 0; d < args.width; ++d) dq[head[r] * args.width + d] = 0.0;
     }
   }
 
   for (uint tile = first; tile < last; tile += block) {
     uint key[block];
-    float ds[own_each][block], dp[own_each][block];
-    float heads_of[block];
-    [[unroll]] for (uint c = 0; c < block; ++c) {
-      key[c] = (min(tile + c, last - 1) * args.kv_heads + kv) * args.width;
-      [[unroll]] for (uint r = 0; r < own_each; ++r) {
-        ds[r][c] = 0;
-        dp[r][c] = 0;
-      }
+    float ds[own_each * block], dp[own_each * block];
+    [[unroll]] for (uint c = 0; c < block; ++c) key[c] = (min(tile + c, last - 1) * args.kv_heads + kv) * quads;
+    [[unroll]] for (uint i = 0; i < own_each * block; ++i) {
+      ds[i] = 0;
+      dp[i] = 0;
     }
-    for (uint d = 0; d < args.width; ++d) {
-      [[unroll]] for (uint c = 0; c < block; ++c) heads_of[c] = k[key[c] + d];
-      [[unroll]] for (uint r = 0; r < own_each; ++r) {
-        const float qd = q[head[r] * args.width + d];
-        [[unroll]] for (uint c = 0; c < block; ++c) ds[r][c] += qd * heads_of[c];
+    for (uint d = 0; d < quads; ++d) {
+      vec4 keys[block], values[block];
+      [[unroll]] for (uint c = 0; c < block; ++c) {
+        keys[c] = texelFetch(k, int(key[c] + d));
+        values[c] = texelFetch(v, int(key[c] + d));
       }
-      [[unroll]] for (uint c = 0; c < block; ++c) heads_of[c] = v[key[c] + d];
       [[unroll]] for (uint r = 0; r < own_each; ++r) {
-        const float dyd = dy[head[r] * args.width + d];
-        [[unroll]] for (uint c = 0; c < block; ++c) dp[r][c] += dyd * heads_of[c];
+        const vec4 row = texelFetch(q, int(head[r] * quads + d)), dy_row = texelFetch(dy, int(head[r] * quads + d));
+        [[unroll]] for (uint c = 0; c < block; ++c) {
+          ds[r * block + c] += dot(row, keys[c]);
+          dp[r * block + c] += dot(dy_row, values[c]);
+        }
       }
     }
     [[unroll]] for (uint r = 0; r < own_each; ++r) {
       [[unroll]] for (uint c = 0; c < block; ++c) {
+        const uint i = r * block + c;
         const bool seen = tile + c >= begin[r] && tile + c < end[r];
-        const float p = exp(args.scale * ds[r][c] - row_lse[r]);
-        ds[r][c] = seen ? args.scale * p * (dp[r][c] - row_delta[r]) : 0.0;
+        const float p = exp(args.scale * ds[i] - row_lse[r]);
+        ds[i] = seen ? args.scale * p * (dp[i] - row_delta[r]) : 0.0;
       }
     }
-    for (uint d = 0; d < args.width; ++d) {
-      [[unroll]] for (uint c = 0; c < block; ++c) heads_of[c] = k[key[c] + d];
-      [[unroll]] for (uint r = 0; r < own_each; ++r) {
-        if (row0 + lanes * r < row_count) {
-          const uint at = head[r] * args.width + d;
-          float sum = dq[at];
-          [[unroll]] for (uint c = 0; c < block; ++c) sum += ds[r][c] * heads_of[c];
-          dq[at] = sum;
-        }
+    [[unroll]] for (uint d = 0; d < quads; ++d) {
+      [[unroll]] for (uint c = 0; c < block; ++c) {
+        const vec4 value = texelFetch(k, int(key[c] + d));
+        [[unroll]] for (uint r = 0; r < own_each; ++r) sum[r * quads + d] += ds[r * block + c] * value;
       }
+    }
+  }
+
+  [[unroll]] for (uint r = 0; r < own_each; ++r) {
+    if (row0 + lanes * r < row_count) {
+      [[unroll]] for (uint d = 0; d < quads; ++d) dq[head[r] * quads + d] = sum[r * quads + d];
     }
   }
 }

@@ -1,14 +1,13 @@
-// As attention_forward: an invocation owns rows and walks over their keys with the online softmax; y holds the
-// sums of p v until the end.
+// As attention_forward: an invocation owns rows and walks over their keys with the online softmax.
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #include "lib/attention_direct.glsl"
 
-layout(binding = 0) buffer Y { float y[]; };
+layout(binding = 0) writeonly buffer Y { vec4 y[]; };
 layout(binding = 1) writeonly buffer Lse { float lse[]; };
-layout(binding = 2) readonly buffer Q { float q[]; };
-layout(binding = 3) readonly buffer K { float k[]; };
-layout(binding = 4) readonly buffer V { float v[]; };
+layout(binding = 2) uniform textureBuffer q;
+layout(binding = 3) uniform textureBuffer k;
+layout(binding = 4) uniform textureBuffer v;
 layout(binding = 5) readonly buffer KeyBegin { uint key_begin[]; };
 layout(binding = 6) readonly buffer KeyEnd { uint key_end[]; };
 
@@ -18,6 +17,7 @@ void main() {
   const uint kv = gl_WorkGroupID.y, row0 = first_owned(), row_count = args.queries * group_heads();
   uint head[own_each], begin[own_each], end[own_each];
   float maximum[own_each], total[own_each];
+  vec4 sum[own_each * quads];
   uint first = 0xffffffffu, last = 0;
   [[unroll]] for (uint r = 0; r < own_each; ++r) {
     const uint row = min(row0 + lanes * r, row_count - 1), t = row / group_heads();
@@ -26,6 +26,7 @@ void main() {
     end[r] = row0 + lanes * r < row_count ? min(key_end[t], args.keys) : 0;
     maximum[r] = lowest;
     total[r] = 0;
+    [[unroll]] for (uint d = 0; d < quads; ++d) sum[r * quads + d] = vec4(0);
     if (begin[r] < end[r]) {
       first = min(first, begin[r]);
       last = max(last, end[r]);
@@ -35,17 +36,15 @@ void main() {
   for (uint tile = first; tile < last; tile += block) {
     // Keys that no owned row sees are never read: a cache may hold anything there.
     uint key[block];
-    float p[own_each][block];
-    float heads_of[block];
-    [[unroll]] for (uint c = 0; c < block; ++c) {
-      key[c] = (min(tile + c, last - 1) * args.kv_heads + kv) * args.width;
-      [[unroll]] for (uint r = 0; r < own_each; ++r) p[r][c] = 0;
-    }
-    for (uint d = 0; d < args.width; ++d) {
-      [[unroll]] for (uint c = 0; c < block; ++c) heads_of[c] = k[key[c] + d];
+    float p[own_each * block];
+    [[unroll]] for (uint c = 0; c < block; ++c) key[c] = (min(tile + c, last - 1) * args.kv_heads + kv) * quads;
+    [[unroll]] for (uint i = 0; i < own_each * block; ++i) p[i] = 0;
+    for (uint d = 0; d < quads; ++d) {
+      vec4 keys[block];
+      [[unroll]] for (uint c = 0; c < block; ++c) keys[c] = texelFetch(k, int(key[c] + d));
       [[unroll]] for (uint r = 0; r < own_each; ++r) {
-        const float qd = q[head[r] * args.width + d];
-        [[unroll]] for (uint c = 0; c < block; ++c) p[r][c] += qd * heads_of[c];
+        const vec4 row = texelFetch(q, int(head[r] * quads + d));
+        [[unroll]] for (uint c = 0; c < block; ++c) p[r * block + c] += dot(row, keys[c]);
       }
     }
     float shrink[own_each];
@@ -53,37 +52,31 @@ void main() {
       float top = maximum[r];
       [[unroll]] for (uint c = 0; c < block; ++c) {
         const bool seen = tile + c >= begin[r] && tile + c < end[r];
-        p[r][c] = seen ? args.scale * p[r][c] : lowest;
-        top = max(top, p[r][c]);
+        p[r * block + c] = seen ? args.scale * p[r * block + c] : lowest;
+        top = max(top, p[r * block + c]);
       }
-      shrink[r] = tile == first ? 0.0 : exp(maximum[r] - top);
+      shrink[r] = exp(maximum[r] - top);
       maximum[r] = top;
       total[r] *= shrink[r];
       [[unroll]] for (uint c = 0; c < block; ++c) {
         const bool seen = tile + c >= begin[r] && tile + c < end[r];
-        p[r][c] = seen ? exp(p[r][c] - top) : 0.0;
-        total[r] += p[r][c];
+        p[r * block + c] = seen ? exp(p[r * block + c] - top) : 0.0;
+        total[r] += p[r * block + c];
       }
     }
-    for (uint d = 0; d < args.width; ++d) {
-      [[unroll]] for (uint c = 0; c < block; ++c) heads_of[c] = v[key[c] + d];
-      [[unroll]] for (uint r = 0; r < own_each; ++r) {
-        if (row0 + lanes * r < row_count) {
-          const uint at = head[r] * args.width + d;
-          float sum = tile == first ? 0.0 : y[at] * shrink[r];
-          [[unroll]] for (uint c = 0; c < block; ++c) sum += p[r][c] * heads_of[c];
-          y[at] = sum;
-        }
+    [[unroll]] for (uint d = 0; d < quads; ++d) {
+      [[unroll]] for (uint r = 0; r < own_each; ++r) sum[r * quads + d] *= shrink[r];
+      [[unroll]] for (uint c = 0; c < block; ++c) {
+        const vec4 value = texelFetch(v, int(key[c] + d));
+        [[unroll]] for (uint r = 0; r < own_each; ++r) sum[r * quads + d] += p[r * block + c] * value;
       }
     }
   }
 
   [[unroll]] for (uint r = 0; r < own_each; ++r) {
     if (row0 + lanes * r < row_count) {
-      for (uint d = 0; d < args.width; ++d) {
-        const uint at = head[r] * args.width + d;
-        y[at] = total[r] > 0 ? y[at] / total[r] : 0.0;
-      }
+      const float inverse = total[r] > 0 ? 1 / total[r] : 0.0;
+      [[unroll]] for (uint d = 0; d < quads; ++d) y[head[r] * quads + d] = inverse * sum[r * quads + d];
       const float minus_infinity = uintBitsToFloat(0xff800000u);
       lse[head[r]] = total[r] > 0 ? maximum[r] + log(total[r]) : minus_infinity;
     }

@@ -1,14 +1,17 @@
-// What the attention kernels without shared memory have in common, for devices whose shared memory is no faster
-// than a buffer. An invocation owns own_each rows (or keys) of a KV head, `lanes` apart, and walks over the
-// other side in blocks: the products of a block are registers, and what they sum to is the output in memory,
-// read and written once a block, so that nothing depends on the head's width. A row is a query head: row r is
-// query r / group, head r % group of the group.
+// What the attention kernels without shared memory have in common, for drivers that run on the CPU. There each word
+// from a storage buffer or from shared memory costs as much as twenty vector additions, because every lane inserts it
+// into a vector in memory, while a texel buffer is gathered in registers. So whatever is read is read as texels of
+// four words. An invocation owns own_each rows (or keys) of a KV head, `lanes` apart, and walks over the other side in
+// blocks; the products of a block and what they sum to are registers, and each output is stored once. A row is a query
+// head: row r is query r / group, head r % group of the group.
 #extension GL_EXT_control_flow_attributes : require
+#extension GL_EXT_samplerless_texture_functions : require
 #include "attention.h"
 
 layout(local_size_x = 8) in;
-layout(constant_id = 0) const uint own_each = 8;
-layout(constant_id = 1) const uint block = 16;
+layout(constant_id = 0) const uint own_each = 4;
+layout(constant_id = 1) const uint block = 4;
+layout(constant_id = 2) const uint quads = 16;  // texels of a head, D / 4
 layout(push_constant) uniform Push { AttentionArgs args; };
 
 const uint lanes = 8;

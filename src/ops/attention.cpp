@@ -1,5 +1,8 @@
 #include "ops/attention.h"
 
+#include <algorithm>
+
+#include "ops/gemm.h"
 #include "shaders/attention.h"
 
 namespace walsh {
@@ -50,26 +53,26 @@ AttentionArgs check(std::string_view op, const Tensor& y, const Tensor& lse, con
           static_cast<std::uint32_t>(width),      scale};
 }
 
-/// Workgroups of the kernels without shared memory: `owned` rows or keys a KV head, own_each an invocation.
+/// Workgroups of the kernels without shared memory: `owned` rows or keys a KV head, walking over blocks of
+/// `block`.
 void dispatch_direct(Recorder& rec, std::string_view kernel, std::initializer_list<vk::Slice> buffers,
-                     const AttentionArgs& args, std::uint64_t owned) {
-  // More products a load take longer to compile: 16 x 16 gains a quarter to a third and compiles about
-  // three times as long. A step of decoding has a row a lane at most.
-  const std::uint32_t own_each = owned <= lanes ? 1 : 8, block = 16;
+                     const AttentionArgs& args, std::uint64_t owned, std::uint32_t block) {
+  // What an invocation sums, own_each heads, must stay small enough to compile in seconds. A step of decoding
+  // has a row a lane at most.
+  const std::uint32_t own_each = owned <= lanes || args.width > 128 ? 1 : args.width > 64 ? 2 : 4;
   rec.dispatch(kernel, buffers, args, Groups{ceil_div(owned, lanes * own_each), args.kv_heads, 1},
-               {own_each, block});
+               {own_each, block, args.width / 4});
 }
 
 }  // namespace
 
-// lavapipe (Mesa 22.3) takes every load or store, of shared memory too, lane by lane and component by
-// component: a scalar one for eight lanes costs about 50 vector additions, and a vec4 one four times that, so
-// the direct kernels, which load each value once for 8 or 16 products, are bound by their loads as well.
-// Measured for 9 heads on 3 of width 64, in GFLOP/s a second of one core that others share: forward 0.47
-// tiled, 0.97 direct with 256 tokens, 0.48 and 1.09 with four sequences of 256; backward 0.28 tiled, 0.73
-// direct.
-AttentionKernels choose_kernels(const vk::DeviceInfo& device) {
-  return device.type == vk::DeviceType::cpu ? AttentionKernels::direct : AttentionKernels::tiled;
+// lavapipe (Mesa 22.3) takes every load or store of a buffer or of shared memory lane by lane and word by
+// word, about as dear as 50 vector additions, but gathers texels in registers. Measured for 256 tokens, 9
+// heads on 3, in GFLOP per second of one core that others share: forward 12 for heads of 64, 11 for 32, 10
+// for 128 (0.5 tiled); backward 7 for 64 and 32, 6 for 128 (0.3 tiled). Backward blocks of 8 gain a sixth and
+// take half as long again to compile.
+AttentionKernels choose_kernels(const vk::DeviceInfo& device, std::uint64_t bytes) {
+  return reads_texels(device, {}, {bytes}) ? AttentionKernels::direct : AttentionKernels::tiled;
 }
 
 void attention_forward(Recorder& rec, const Tensor& y, const Tensor& lse, const Tensor& q, const Tensor& k,
@@ -77,9 +80,10 @@ void attention_forward(Recorder& rec, const Tensor& y, const Tensor& lse, const 
                        std::optional<AttentionKernels> kernels) {
   const AttentionArgs args = check("attention_forward", y, lse, q, k, v, ranges, scale);
   const std::uint64_t rows = q.shape[0] * (args.heads / args.kv_heads);  // of a KV head
-  if (kernels.value_or(choose_kernels(rec.device().info())) == AttentionKernels::direct) {
+  if (kernels.value_or(choose_kernels(rec.device().info(), std::max(q.memory.size, k.memory.size))) ==
+      AttentionKernels::direct) {
     dispatch_direct(rec, "attention_forward_direct", {y, lse, q, k, v, ranges.key_begin, ranges.key_end},
-                    args, rows);
+                    args, rows, args.width > 64 ? 4 : 8);
     return;
   }
   // A step of decoding has one query: a tile of 64 rows would be empty but for its group.
@@ -118,9 +122,10 @@ void attention_backward(Recorder& rec, const Tensor& dq, const Tensor& dk, const
                                                       ranges.query_begin,
                                                       ranges.query_end};
   const std::uint64_t rows = q.shape[0] * (args.heads / args.kv_heads), keys = k.shape[0];
-  if (kernels.value_or(choose_kernels(rec.device().info())) == AttentionKernels::direct) {
-    dispatch_direct(rec, "attention_backward_queries_direct", queries_buffers, args, rows);
-    dispatch_direct(rec, "attention_backward_keys_direct", keys_buffers, args, keys);
+  if (kernels.value_or(choose_kernels(rec.device().info(), std::max(q.memory.size, k.memory.size))) ==
+      AttentionKernels::direct) {
+    dispatch_direct(rec, "attention_backward_queries_direct", queries_buffers, args, rows, 4);
+    dispatch_direct(rec, "attention_backward_keys_direct", keys_buffers, args, keys, 4);
     return;
   }
   const Tile queries = make_tile(q.shape[2], 64, 64);
