@@ -26,7 +26,7 @@ struct Case {
 
 void expect_golden(const WeightSource& source, const std::vector<Case>& cases) {
   DeviceModel model(source);
-  Generator generator(device(), model.session(), std::min(source.config().context, 128u), 64);
+  Generator generator(device(), model.session(), std::min(source.config().context, 512u), 64);
   const std::size_t vocabulary = source.config().vocabulary_size;
   for (const Case& c : cases) {
     const auto result = model.forward(Sequences({c.ids}));
