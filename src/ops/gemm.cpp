@@ -8,12 +8,9 @@ namespace walsh {
 GemmTile choose_tile(const vk::DeviceInfo& device, std::uint64_t rows, std::uint64_t columns,
                      WeightKind weight) {
   if (device.type == vk::DeviceType::cpu) {
-    // lavapipe runs the invocations of a subgroup as lanes of a vector register, and takes a load or store,
-    // of shared memory too, lane by lane: about 50 ns for eight lanes on a busy core (Mesa 22.3), as much as
-    // 50 vector additions. So: no staging, lanes along the rows, and as many accumulators as still compile in
-    // about a second. Measured for 4 bits, group 64, in GFLOP/s a second of one core that others share:
-    // forward 3.1 with 8 x 16 accumulators, 4.6 with 8 x 32; backward 3.0 with 8 x 16; dense f32 1.3
-    // forward, 1.4 backward with 8 x 16.
+    // Shapes that texels cannot serve (see choose_texel_tile). lavapipe inserts every word of a load, of
+    // shared memory too, lane by lane, so: no staging, lanes along the rows, and as many accumulators as
+    // compile in about a second.
     if (rows <= 8)
       return {.gx = 8, .gy = 1, .tm = std::bit_ceil(static_cast<std::uint32_t>(rows)), .tn = 8, .bk = 0};
     if (rows < 64 || columns < 256) return {.gx = 1, .gy = 8, .tm = 2, .tn = 8, .bk = 0};
