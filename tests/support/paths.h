@@ -8,7 +8,10 @@
 
 namespace walsh::test {
 
-inline std::filesystem::path source_dir() { return WALSH_SOURCE_DIR; }
+std::filesystem::path source_dir();
+
+/// The built `walsh`.
+std::filesystem::path walsh_binary();
 
 /// The folder of test vectors: tests/vectors, or what WALSH_VECTORS names.
 inline std::filesystem::path vectors_dir() {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "tests/support/paths.h"
 #include "tests/support/temporary_folder.h"
 
 extern char** environ;
@@ -31,7 +32,8 @@ inline Finished run_walsh(const std::vector<std::string>& arguments,
     const std::string text = *entry;
     environment.emplace(text.substr(0, text.find('=')), text.substr(text.find('=') + 1));
   }
-  std::vector<std::string> words{WALSH_BINARY}, settings;
+  const std::string binary = walsh_binary().string();
+  std::vector<std::string> words{binary}, settings;
   words.insert(words.end(), arguments.begin(), arguments.end());
   for (const auto& [name, value] : environment) settings.push_back(name + "=" + value);
   const auto pointers = [](std::vector<std::string>& strings) {
@@ -46,10 +48,10 @@ inline Finished run_walsh(const std::vector<std::string>& arguments,
   posix_spawn_file_actions_addopen(&actions, 1, out.c_str(), O_WRONLY | O_CREAT, 0600);
   posix_spawn_file_actions_addopen(&actions, 2, err.c_str(), O_WRONLY | O_CREAT, 0600);
   pid_t child = 0;
-  const int started =
-      posix_spawn(&child, WALSH_BINARY, &actions, nullptr, pointers(words).data(), pointers(settings).data());
+  const int started = posix_spawn(&child, binary.c_str(), &actions, nullptr, pointers(words).data(),
+                                  pointers(settings).data());
   posix_spawn_file_actions_destroy(&actions);
-  if (started != 0) throw std::runtime_error("cannot start " WALSH_BINARY);
+  if (started != 0) throw std::runtime_error("cannot start " + binary);
   int state = 0;
   waitpid(child, &state, 0);
   return {WIFEXITED(state) ? WEXITSTATUS(state) : 128 + WTERMSIG(state), read_text(out), read_text(err)};
