@@ -13,7 +13,7 @@ namespace walsh {
 
 struct RunOptions {
   // what is trained on what
-  std::string model, data, eval_data, calibration, reference, out;
+  std::string model, data, eval_data, calibration, reference, out, trace;
   std::string method = "qwha";
   std::optional<std::uint64_t> random_weights;
   // the base
@@ -87,6 +87,7 @@ void visit_options(Options& o, Visit&& visit) {
   visit("keep", o.keep, false, "checkpoints kept");
   visit("sample-prompt", o.sample_prompt, false, "prompt of the text sample at every evaluation");
   visit("sample-tokens", o.sample_tokens, false, "length of that sample");
+  visit("trace", o.trace, false, "file for a Chrome trace of the last step, by device timestamps");
   visit("deterministic-plan", o.deterministic_plan, true, "choose kernels without measuring");
   visit("seed", o.seed, true, "seed of everything random");
 }

@@ -127,6 +127,15 @@ void TrainingStep::submit(std::uint32_t step, std::span<const TokenBatch> micro_
   if (submitted_++ > 0) host_seconds_ += seconds_since(start);
 }
 
+std::vector<vk::ScopeTime> TrainingStep::times() const {
+  std::vector<vk::ScopeTime> times;
+  for (const auto* recording : {&prepare_, &micro_step_, &update_}) {
+    const auto part = (*recording)->scope_times();
+    times.insert(times.end(), part.begin(), part.end());
+  }
+  return times;
+}
+
 StepResult TrainingStep::result() {
   device_.wait(tickets_.back());
   const float* row = mapped<float>(result_ring_) + (submitted_ - 1) % 2 * result_words;

@@ -20,6 +20,7 @@
 #include "train/schedule.h"
 #include "train/session.h"
 #include "train/step.h"
+#include "train/trace.h"
 
 namespace walsh {
 namespace {
@@ -268,7 +269,8 @@ TrainReport Run::loop(Progress progress) {
   step_ = std::make_unique<TrainingStep>(device_, *session_, *memory_,
                                          StepOptions{.grad_accumulation = o_.grad_accumulation,
                                                      .weight_decay = static_cast<float>(o_.weight_decay),
-                                                     .max_grad_norm = static_cast<float>(o_.max_grad_norm)});
+                                                     .max_grad_norm = static_cast<float>(o_.max_grad_norm),
+                                                     .profile = !o_.trace.empty()});
   const Schedule schedule = Schedule::make(o_.schedule, o_.learning_rate, steps_, o_.warmup);
   BatchStream stream(data_, packing_, o_.batch_size, o_.seed);
   stream.seek({progress.epoch, progress.batch});
@@ -346,6 +348,11 @@ TrainReport Run::loop(Progress progress) {
     step_start = Clock::now();  // evaluation and saving are not the step's time
   }
   if (saved != progress.step) save(progress);
+  if (!o_.trace.empty() && progress.step > first_step) {
+    const auto times = step_->times();
+    write_trace(o_.trace, times);
+    listener_.say(fmt::format("trace: {}; most time in {}", o_.trace, busiest_kernels(times)));
+  }
   report.steps = progress.step;
   report.tokens = progress.tokens;
   report.loss_first = progress.loss_first;
