@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "ops/matmul.h"
+#include "calibrate/gram_sum.h"
 #include "vk/recorder.h"
 
 namespace walsh {
@@ -69,67 +69,76 @@ GramCollector::GramCollector(vk::Device& device, const WeightSource& model,
 }
 
 LayerGrams GramCollector::next() {
-  const ModelConfig& config = model_.config();
-  require(layer_ < config.layers, "calibration: the model has {} layers", config.layers);
-  WeightFormat dense = model_.format();
-  dense.bits = 0;
   LayerGrams grams;
-
-  // A last pass may hold fewer sequences; its tokens are another recording.
-  const auto run = [&](std::size_t first_sequence, std::size_t passes, std::uint32_t sequences) {
-    const std::uint32_t tokens = sequences * length_;
-    vk::Arena arena("calibration");
-    const LayerWeights layer = reserve_layer(arena, config, dense, layer_, frozen);
-    ModelConfig one_layer = config;
-    one_layer.layers = 1;
-    one_layer.vocabulary_size = 1;
-    const Activations a(arena, one_layer, tokens, 1, Pass::inference);
-    const Tensor frequencies = reserve(arena, DType::f32, {config.head_dim / 2});
-    const Tensor words = reserve(arena, DType::u32, {input_words(tokens)});
-    struct Sum {
-      Tensor gram, input;
-      std::vector<double>* total;
-    };
-    std::vector<Sum> sums;
-    const auto add_sum = [&](const Tensor& input, std::uint64_t width, std::vector<double>& total) {
-      sums.push_back({reserve(arena, DType::f32, {width, width}), input.view({tokens, width}), &total});
-      total.resize(width * width, 0.0);
-    };
-    add_sum(a.scratch.attention_input, config.hidden, grams.qkv);
-    add_sum(a.layer(0).attended, config.query_width(), grams.o);
-    add_sum(a.scratch.mlp_input, config.hidden, grams.gate_up);
-    add_sum(a.scratch.activated, config.intermediate, grams.down);
-    arena.commit(device_);
-    load_layer(device_, layer, model_, layer_);
-    device_.upload(frequencies, inverse_frequencies(config));
-
-    vk::Recorder rec(device_);
-    layer_forward(rec, {&config, frequencies}, layer, a.residual[1], a.residual[0], a.layer(0), a.scratch,
-                  view_inputs(words, tokens));
-    for (const Sum& sum : sums) matmul_backward_weight(rec, sum.gram, sum.input, sum.input);
-    vk::Recording recording = rec.finish();
-    const std::size_t state_size = std::size_t{tokens} * config.hidden;
-    for (std::size_t pass = 0; pass < passes; ++pass) {
-      const std::size_t sequence = first_sequence + pass * sequences;
-      float* state = states_.data() + sequence * length_ * config.hidden;
-      device_.upload(words, packed(std::span(sequences_).subspan(sequence, sequences), config));
-      device_.upload(a.residual[0], state, state_size * 4);
-      device_.wait(device_.submit(recording));
-      device_.download(state, a.residual[1], state_size * 4);
-      // Sums over passes are in double: the device's fp32 sums stay short.
-      for (const Sum& sum : sums) {
-        const auto part = device_.download<float>(sum.gram);
-        for (std::size_t i = 0; i < part.size(); ++i) (*sum.total)[i] += part[i];
-        device_.clear(sum.gram);
-      }
-    }
-  };
-  const std::size_t whole = sequences_.size() / sequences_a_pass_,
-                    rest = sequences_.size() % sequences_a_pass_;
-  run(0, whole, sequences_a_pass_);
-  if (rest > 0) run(whole * sequences_a_pass_, 1, static_cast<std::uint32_t>(rest));
+  run(model_, &grams, true);
   ++layer_;
   return grams;
+}
+
+LayerGrams GramCollector::collect() {
+  LayerGrams grams;
+  run(model_, &grams, false);
+  return grams;
+}
+
+void GramCollector::advance(const WeightSource& weights) {
+  if (layer_ + 1 < model_.config().layers)
+    run(weights, nullptr, true);  // nobody reads the last layer's output
+  ++layer_;
+}
+
+void GramCollector::run(const WeightSource& weights, LayerGrams* grams, bool advance) {
+  require(layer_ < model_.config().layers, "calibration: the model has {} layers", model_.config().layers);
+  const std::size_t whole = sequences_.size() / sequences_a_pass_,
+                    rest = sequences_.size() % sequences_a_pass_;
+  run_passes(weights, grams, advance, 0, whole, sequences_a_pass_);
+  // A last pass may hold fewer sequences; its tokens are another recording.
+  if (rest > 0)
+    run_passes(weights, grams, advance, whole * sequences_a_pass_, 1, static_cast<std::uint32_t>(rest));
+}
+
+void GramCollector::run_passes(const WeightSource& weights, LayerGrams* grams, bool advance,
+                               std::size_t first_sequence, std::size_t passes, std::uint32_t sequences) {
+  const ModelConfig& config = model_.config();
+  const std::uint32_t tokens = sequences * length_;
+  vk::Arena arena("calibration");
+  const LayerWeights layer = reserve_layer(arena, config, weights.format(), layer_, frozen);
+  ModelConfig one_layer = config;
+  one_layer.layers = 1;
+  one_layer.vocabulary_size = 1;
+  const Activations a(arena, one_layer, tokens, 1, Pass::inference);
+  const Tensor frequencies = reserve(arena, DType::f32, {config.head_dim / 2});
+  const Tensor words = reserve(arena, DType::u32, {input_words(tokens)});
+  std::vector<GramSum> sums;
+  if (grams) {
+    const auto add = [&](const Tensor& input, std::uint64_t width, std::vector<double>& total) {
+      sums.emplace_back(arena, device_, input.view({tokens, width}), total);
+    };
+    add(a.scratch.attention_input, config.hidden, grams->qkv);
+    add(a.layer(0).attended, config.query_width(), grams->o);
+    add(a.scratch.mlp_input, config.hidden, grams->gate_up);
+    add(a.scratch.activated, config.intermediate, grams->down);
+  }
+  arena.commit(device_);
+  load_layer(device_, layer, weights, layer_);
+  device_.upload(frequencies, inverse_frequencies(config));
+
+  vk::Recorder rec(device_);
+  layer_forward(rec, {&config, frequencies}, layer, a.residual[1], a.residual[0], a.layer(0), a.scratch,
+                view_inputs(words, tokens));
+  for (const GramSum& sum : sums) sum.record(rec);
+  vk::Recording recording = rec.finish();
+  const std::size_t state_size = std::size_t{tokens} * config.hidden;
+  for (std::size_t pass = 0; pass < passes; ++pass) {
+    const std::size_t sequence = first_sequence + pass * sequences;
+    float* state = states_.data() + sequence * length_ * config.hidden;
+    device_.upload(words, packed(std::span(sequences_).subspan(sequence, sequences), config));
+    device_.upload(a.residual[0], state, state_size * 4);
+    device_.wait(device_.submit(recording));
+    if (advance) device_.download(state, a.residual[1], state_size * 4);
+    for (GramSum& sum : sums) sum.take(device_);
+  }
+  for (GramSum& sum : sums) sum.finish();
 }
 
 }  // namespace walsh

@@ -23,14 +23,23 @@ struct LayerGrams {
 
 class GramCollector {
  public:
-  /// `sequences`: token ids, all of the same length. The model's own (unquantised) forward is used.
+  /// `sequences`: token ids, all of the same length.
   GramCollector(vk::Device& device, const WeightSource& model,
                 std::vector<std::vector<std::uint32_t>> sequences);
 
   /// The Gram matrices of the next layer, from the first on; the hidden states move on to the one after.
   LayerGrams next();
 
+  /// The two halves, for who changes a layer's weights between them: the Gram matrices of the next layer with
+  /// the model's own weights, and the hidden states moved on through that layer as `weights` have it.
+  LayerGrams collect();
+  void advance(const WeightSource& weights);
+
  private:
+  void run(const WeightSource& weights, LayerGrams* grams, bool advance);
+  void run_passes(const WeightSource& weights, LayerGrams* grams, bool advance, std::size_t first_sequence,
+                  std::size_t passes, std::uint32_t sequences);
+
   vk::Device& device_;
   const WeightSource& model_;
   std::vector<std::vector<std::uint32_t>> sequences_;

@@ -7,19 +7,24 @@
 #include <vector>
 
 #include "model/weights.h"
+#include "quantize/options.h"
+#include "vk/device.h"
 
 namespace walsh {
 
-struct QuantizeOptions {
-  std::uint32_t bits = 4;
-  int group_size = 64;
-  bool symmetric = false;
-  std::string quantizer = "rtn";
+/// Tokens to calibrate on: sequences of one length.
+struct Calibration {
+  vk::Device* device = nullptr;
+  std::vector<std::vector<std::uint32_t>> sequences;
 };
 
 struct LayerError {
   std::string name;
   double error = 0;  // ‖W − W_q‖ / ‖W‖, Frobenius
+  /// With calibration: ‖(W − W_q)X‖ / ‖WX‖; negative without.
+  double output_error = -1;
+  double damping = 0;      // of GPTQ, as used: more than asked for where the Gram matrix would not factor
+  double dead_inputs = 0;  // inputs that were 0 at every token
 };
 
 struct QuantizeResult {
@@ -28,15 +33,19 @@ struct QuantizeResult {
   bool padded = false;         // some layer's packed rows are not whole words: other tools cannot load it
 };
 
-/// Reads `model` (a folder that is not quantised) and writes config.json, tokenizer files and
-/// model.safetensors into `out`, a folder that is there. Streams layer by layer. `progress` hears each layer.
-QuantizeResult quantize_model(const std::filesystem::path& model, const std::filesystem::path& out,
-                              const QuantizeOptions& options,
-                              const std::function<void(const LayerError&)>& progress = {});
+/// Refuses what quantising would refuse, before any of it is done: a model that is quantised already, group
+/// sizes, a weight that is not finite or too large for a scale.
+void require_quantizable(const WeightSource& source, const QuantizeOptions& options);
 
-/// The same for any source of dense weights, with the text of its config.json.
+/// Writes config.json and model.safetensors into `out`, a folder that is there, layer by layer: in memory are
+/// one layer, its activations and its Gram matrices. `calibration` may be empty where the quantiser needs
+/// none; given, output errors are reported. `progress` hears each layer. Call require_quantizable first.
 QuantizeResult quantize_model(const WeightSource& source, const std::string& config_text,
                               const std::filesystem::path& out, const QuantizeOptions& options,
+                              Calibration calibration,
                               const std::function<void(const LayerError&)>& progress = {});
+
+/// What a folder holds beside weights and configuration: the tokenizer and generation settings.
+void copy_companions(const std::filesystem::path& from, const std::filesystem::path& to);
 
 }  // namespace walsh

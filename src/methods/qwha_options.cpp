@@ -1,35 +1,13 @@
 #include "methods/qwha_options.h"
 
-#include <fmt/ranges.h>
-
-#include <algorithm>
-#include <charconv>
-#include <span>
-
-#include "base/error.h"
+#include "base/settings.h"
 
 namespace walsh {
 namespace {
 
 constexpr std::string_view select_names[] = {"gram_diag", "magnitude", "omp", "omp4", "ols", "random"};
 constexpr std::string_view budget_norm_names[] = {"weight", "activation"};
-constexpr std::string_view refine_names[] = {"off", "on"};
 constexpr std::string_view init_names[] = {"fit", "zero"};
-
-std::size_t choice(std::string_view key, std::string_view value, std::span<const std::string_view> names) {
-  const auto found = std::ranges::find(names, value);
-  require(found != names.end(), "qwha.{}={}: expected one of {}", key, value, fmt::join(names, ", "));
-  return static_cast<std::size_t>(found - names.begin());
-}
-
-template <typename T>
-T number(std::string_view key, std::string_view value, T least, T most) {
-  T parsed{};
-  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), parsed);
-  require(error == std::errc{} && end == value.data() + value.size() && parsed >= least && parsed <= most,
-          "qwha.{}={}: expected a number from {} to {}", key, value, least, most);
-  return parsed;
-}
 
 struct Option {
   std::string_view key;
@@ -41,26 +19,28 @@ using O = QwhaOptions;
 using Text = std::string_view;
 
 constexpr Option table[] = {
-    {"select", [](O& o, Text k, Text v) { o.select = static_cast<QwhaSelect>(choice(k, v, select_names)); },
+    {"select",
+     [](O& o, Text k, Text v) { o.select = static_cast<QwhaSelect>(word_among(k, v, select_names)); },
      [](const O& o) { return std::string(select_names[static_cast<std::size_t>(o.select)]); }},
     {"budget_norm",
      [](O& o, Text k, Text v) {
-       o.budget_norm = static_cast<QwhaBudgetNorm>(choice(k, v, budget_norm_names));
+       o.budget_norm = static_cast<QwhaBudgetNorm>(word_among(k, v, budget_norm_names));
      },
      [](const O& o) { return std::string(budget_norm_names[static_cast<std::size_t>(o.budget_norm)]); }},
-    {"refine", [](O& o, Text k, Text v) { o.refine = choice(k, v, refine_names) == 1; },
-     [](const O& o) { return std::string(refine_names[o.refine]); }},
-    {"init", [](O& o, Text k, Text v) { o.zero = choice(k, v, init_names) == 1; },
+    {"refine", [](O& o, Text k, Text v) { o.refine = on_or_off(k, v); },
+     [](const O& o) { return std::string(o.refine ? "on" : "off"); }},
+    {"init", [](O& o, Text k, Text v) { o.zero = word_among(k, v, init_names) == 1; },
      [](const O& o) { return std::string(init_names[o.zero]); }},
-    {"temperature", [](O& o, Text k, Text v) { o.temperature = number(k, v, 0.0, 16.0); },
+    {"temperature", [](O& o, Text k, Text v) { o.temperature = number_within(k, v, 0.0, 16.0); },
      [](const O& o) { return fmt::format("{}", o.temperature); }},
-    {"floor", [](O& o, Text k, Text v) { o.floor = number(k, v, std::uint32_t{0}, std::uint32_t{65536}); },
+    {"floor",
+     [](O& o, Text k, Text v) { o.floor = number_within(k, v, std::uint32_t{0}, std::uint32_t{65536}); },
      [](const O& o) { return fmt::format("{}", o.floor); }},
-    {"density", [](O& o, Text k, Text v) { o.density = number(k, v, 0.0, 1.0); },
+    {"density", [](O& o, Text k, Text v) { o.density = number_within(k, v, 0.0, 1.0); },
      [](const O& o) { return fmt::format("{}", o.density); }},
-    {"damping", [](O& o, Text k, Text v) { o.damping = number(k, v, 0.0, 1.0); },
+    {"damping", [](O& o, Text k, Text v) { o.damping = number_within(k, v, 0.0, 1.0); },
      [](const O& o) { return fmt::format("{}", o.damping); }},
-    {"scale", [](O& o, Text k, Text v) { o.scale = number(k, v, 1e-6, 1e9); },
+    {"scale", [](O& o, Text k, Text v) { o.scale = number_within(k, v, 1e-6, 1e9); },
      [](const O& o) { return fmt::format("{}", o.scale); }},
 };
 
@@ -73,7 +53,7 @@ void set_qwha_option(QwhaOptions& options, std::string_view key, std::string_vie
     for (const Option& option : table) known.push_back(option.key);
     refuse("qwha.{}: no such option; known are {}", key, fmt::join(known, ", "));
   }
-  found->set(options, key, value);
+  found->set(options, fmt::format("qwha.{}", key), value);
 }
 
 QwhaOptions qwha_options(const std::map<std::string, std::string>& set, std::uint64_t seed) {

@@ -4,6 +4,7 @@
 #include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numeric>
 
 #include "base/error.h"
@@ -63,9 +64,11 @@ Factor damped_factor(Matrix h, double damping) {
 /// Everything for some rows of W, held as columns so that a column of the block is contiguous.
 class RowBlock {
  public:
-  RowBlock(const Matrix& upper, const GptqOptions& options, const GridRule& rule, GroupCodes& out,
-           Matrix weights, std::size_t first_row)
+  /// `order`: the column of W that stands at each place of `upper` and `weights`.
+  RowBlock(const Matrix& upper, std::span<const std::size_t> order, const GptqOptions& options,
+           const GridRule& rule, GroupCodes& out, Matrix weights, std::size_t first_row)
       : upper_(upper),
+        order_(order),
         static_(options.static_groups),
         rule_(rule),
         out_(out),
@@ -76,8 +79,7 @@ class RowBlock {
   double run() {
     const auto n = static_cast<Index>(out_.columns);
     const auto group_size = static_cast<Index>(out_.group_size);
-    if (static_)
-      for (Index group = 0; group < n; group += group_size) choose_grids(group);
+    if (static_) choose_static_grids();
     double loss = 0;
     for (Index begin = 0; begin < n;) {
       Index end = std::min(begin + block_columns, n);
@@ -100,6 +102,18 @@ class RowBlock {
   }
 
  private:
+  /// All grids, each from the columns of W that it will hold.
+  void choose_static_grids() {
+    const std::size_t n = out_.columns, groups = n / out_.group_size;
+    std::vector<double> row(n);
+    for (Index i = 0; i < w_.rows(); ++i) {
+      for (std::size_t j = 0; j < n; ++j) row[order_[j]] = w_(i, static_cast<Index>(j));
+      const std::size_t at = (first_ + static_cast<std::size_t>(i)) * groups;
+      for (std::size_t k = 0; k < groups; ++k)
+        out_.grids[at + k] = rule_(std::span(row).subspan(k * out_.group_size, out_.group_size));
+    }
+  }
+
   void choose_grids(Index first_column) {
     const std::size_t groups = out_.columns / out_.group_size;
     std::vector<double> group(out_.group_size);
@@ -112,7 +126,7 @@ class RowBlock {
 
   /// w_j − ŵ_j
   Eigen::VectorXd quantise_column(Index j) {
-    const auto column = static_cast<std::size_t>(j);
+    const std::size_t column = order_[static_cast<std::size_t>(j)];
     Eigen::VectorXd difference(w_.rows());
     for (Index i = 0; i < w_.rows(); ++i) {
       const std::size_t row = first_ + static_cast<std::size_t>(i);
@@ -125,12 +139,22 @@ class RowBlock {
   }
 
   const Matrix& upper_;
+  const std::span<const std::size_t> order_;
   const bool static_;
   const GridRule& rule_;
   GroupCodes& out_;
   Matrix w_;
   const std::size_t first_;
 };
+
+/// Places 0 … n−1, or the columns by falling diagonal of H.
+std::vector<std::size_t> column_order(std::span<const double> gram, std::size_t n, bool by_diagonal) {
+  std::vector<std::size_t> order(n);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  if (by_diagonal)
+    std::ranges::stable_sort(order, std::greater{}, [&](std::size_t j) { return gram[j * n + j]; });
+  return order;
+}
 
 }  // namespace
 
@@ -139,7 +163,10 @@ GptqResult gptq(std::span<const double> weights, std::span<const double> gram, s
   const std::uint32_t group_size =
       options.group_size == -1 ? columns : static_cast<std::uint32_t>(options.group_size);
   const std::size_t n = columns;
-  Matrix h = Eigen::Map<const Matrix>(gram.data(), columns, columns);
+  require(options.static_groups || !options.act_order,
+          "GPTQ in the order of activations needs its groups chosen beforehand");
+  const std::vector<std::size_t> order = column_order(gram, n, options.act_order);
+  Matrix h = Eigen::Map<const Matrix>(gram.data(), columns, columns)(order, order);
   std::vector<bool> dead(columns);
   for (Index j = 0; j < h.rows(); ++j)
     if (h(j, j) == 0) {
@@ -155,10 +182,11 @@ GptqResult gptq(std::span<const double> weights, std::span<const double> gram, s
   parallel_for(losses.size(), [&](std::size_t block) {
     const std::size_t first = block * block_rows;
     const std::size_t count = std::min<std::size_t>(block_rows, rows - first);
-    Matrix w = Eigen::Map<const RowMatrix>(weights.data() + first * n, static_cast<Index>(count), columns);
+    Matrix w = Eigen::Map<const RowMatrix>(weights.data() + first * n, static_cast<Index>(count), columns)(
+        Eigen::all, order);
     for (std::size_t j = 0; j < n; ++j)
       if (dead[j]) w.col(static_cast<Index>(j)).setZero();
-    losses[block] = RowBlock(factor.upper, options, rule, result.quantized, std::move(w), first).run();
+    losses[block] = RowBlock(factor.upper, order, options, rule, result.quantized, std::move(w), first).run();
   });
   result.proxy_loss = std::accumulate(losses.begin(), losses.end(), 0.0);
   return result;

@@ -43,6 +43,7 @@ struct GptqOptions {
   int group_size = 64;  // -1: per channel
   bool symmetric = false;
   bool static_groups = true;    // all grids from W before any error is spread; else when a group is reached
+  bool act_order = false;       // columns by falling diagonal of the Gram matrix, groups as they stand
   double damping = 0.01;        // λ
   int sweeps = 0;               // of coordinate descent against the original weights
   double sweep_damping = 0.75;  // added to the diagonal of its Gram matrix, in units of the diagonal's mean
@@ -71,15 +72,15 @@ GptqResult gptq(std::span<const double> weights, std::span<const double> gram, s
 std::vector<double> coordinate_descent(GroupCodes& quantized, std::span<const double> weights,
                                        std::span<const double> gram, int sweeps, double damping);
 
-struct GptqLayer {
+struct QuantizedLayer {
   QuantizedMatrix weight;
   double damping = 0;  // as in GptqResult: more than asked for means a Gram matrix that is barely positive
 };
 
 /// A layer's weight quantised as `options` say: MagR, GPTQ, coordinate descent, on grids as they are stored
 /// (fp16 scales). Refuses what is not finite. `name` is the tensor's, for messages.
-GptqLayer quantize_gptq(std::span<const float> weights, std::span<const double> gram, std::uint32_t rows,
-                        std::uint32_t columns, const GptqOptions& options, std::string_view name);
+QuantizedLayer quantize_gptq(std::span<const float> weights, std::span<const double> gram, std::uint32_t rows,
+                             std::uint32_t columns, const GptqOptions& options, std::string_view name);
 
 /// ‖(W − Ŵ)·X‖² / ‖W·X‖² from the Gram matrix: what `quantize --report` states of a layer.
 double relative_output_error(std::span<const float> weights, const QuantizedMatrix& quantized,

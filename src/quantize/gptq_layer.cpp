@@ -75,8 +75,8 @@ GptqOptions magr_gptq_options(std::uint32_t bits, int group_size, bool symmetric
   return options;
 }
 
-GptqLayer quantize_gptq(std::span<const float> weights, std::span<const double> gram, std::uint32_t rows,
-                        std::uint32_t columns, const GptqOptions& options, std::string_view name) {
+QuantizedLayer quantize_gptq(std::span<const float> weights, std::span<const double> gram, std::uint32_t rows,
+                             std::uint32_t columns, const GptqOptions& options, std::string_view name) {
   const std::uint32_t group_size = checked_group_size(columns, options.bits, options.group_size, name);
   check_layer(weights, gram, rows, columns, name);
   const std::vector<double> original(weights.begin(), weights.end());

@@ -44,6 +44,19 @@ std::uint32_t checked_group_size(std::uint32_t columns, std::uint32_t bits, int 
   return static_cast<std::uint32_t>(group_size);
 }
 
+void require_quantizable(std::span<const float> weights, std::uint32_t rows, std::uint32_t columns,
+                         std::uint32_t bits, int group_size, bool symmetric, std::string_view name) {
+  const std::uint32_t group = checked_group_size(columns, bits, group_size, name);
+  require(weights.size() == std::size_t{rows} * columns, "{}: {} weights, expected {} x {}", name,
+          weights.size(), rows, columns);
+  for (std::size_t i = 0; i < weights.size(); ++i)
+    require(std::isfinite(weights[i]), "{}: weight [{}, {}] is {}, not a finite number", name, i / columns,
+            i % columns, weights[i]);
+  for (std::size_t i = 0; i < weights.size(); i += group)
+    require(stored_grid(weights.subspan(i, group), bits, symmetric).scale < largest_f16,
+            "{}: the weights of row {} are too large for an fp16 scale", name, i / columns);
+}
+
 QuantizedMatrix quantize_rtn(std::span<const float> weights, std::uint32_t rows, std::uint32_t columns,
                              std::uint32_t bits, int group_size, bool symmetric, std::string_view name) {
   QuantizedMatrix q{.rows = rows,
@@ -53,11 +66,7 @@ QuantizedMatrix quantize_rtn(std::span<const float> weights, std::uint32_t rows,
                     .symmetric = symmetric,
                     .codes = {},
                     .grid = {}};
-  require(weights.size() == std::size_t{rows} * columns, "{}: {} weights, expected {} x {}", name,
-          weights.size(), rows, columns);
-  for (std::size_t i = 0; i < weights.size(); ++i)
-    require(std::isfinite(weights[i]), "{}: weight [{}, {}] is {}, not a finite number", name, i / columns,
-            i % columns, weights[i]);
+  require_quantizable(weights, rows, columns, bits, group_size, symmetric, name);
 
   const std::size_t row_words = words_per_row(columns, bits);
   q.codes.resize(rows * row_words);
@@ -67,8 +76,6 @@ QuantizedMatrix quantize_rtn(std::span<const float> weights, std::uint32_t rows,
     for (std::uint32_t first = 0; first < columns; first += q.group_size) {
       const auto group = weights.subspan(row * columns + first, q.group_size);
       const StoredGrid grid = stored_grid(group, bits, symmetric);
-      require(std::abs(grid.scale) < largest_f16, "{}: the weights of row {} are too large for an fp16 scale",
-              name, row);
       for (std::uint32_t j = 0; j < q.group_size; ++j)
         codes[first + j] = static_cast<std::uint8_t>(asymmetric_code(group[j], grid.scale, grid.zero, bits));
       q.grid.push_back(grid.word);

@@ -27,6 +27,10 @@ StoredGrid stored_grid(std::span<const float> group, std::uint32_t bits, bool sy
 std::uint32_t checked_group_size(std::uint32_t columns, std::uint32_t bits, int group_size,
                                  std::string_view name);
 
+/// Refuses a weight that is not finite and a group too wide for an fp16 scale, both with their place.
+void require_quantizable(std::span<const float> weights, std::uint32_t rows, std::uint32_t columns,
+                         std::uint32_t bits, int group_size, bool symmetric, std::string_view name);
+
 /// Quantises W [rows, columns]; a weight that is not finite is refused with its place.
 QuantizedMatrix quantize_rtn(std::span<const float> weights, std::uint32_t rows, std::uint32_t columns,
                              std::uint32_t bits, int group_size, bool symmetric, std::string_view name);

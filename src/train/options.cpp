@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "methods/qwha_options.h"
+#include "quantize/options.h"
 
 namespace walsh {
 namespace {
@@ -54,10 +55,12 @@ void one_of(const std::string& name, const std::string& value, const std::vector
 
 void set_option(RunOptions& options, const std::string& name, const std::string& value) {
   if (const auto dot = name.find('.'); dot != std::string::npos) {
-    require(name.substr(0, dot) == "qwha", "--set {}: unknown method \"{}\"; known: qwha", name,
-            name.substr(0, dot));
-    QwhaOptions scratch;
-    set_qwha_option(scratch, name.substr(dot + 1), value);  // refuses what it does not know
+    const std::string part = name.substr(0, dot), key = name.substr(dot + 1);
+    require(part == "qwha" || part == "quantize", "--set {}: unknown method \"{}\"; known: qwha, quantize",
+            name, part);
+    QwhaOptions qwha;  // both refuse what they do not know
+    QuantizeOptions quantize;
+    part == "qwha" ? set_qwha_option(qwha, key, value) : set_quantize_option(quantize, key, value);
     options.set[name] = value;
     return;
   }
@@ -141,7 +144,7 @@ RunOptions resolve(RunOptions o) {
     if (o.method == row.method) defaults = &row;
   }
   one_of("method", o.method, methods);
-  one_of("quantizer", o.quantizer, {"rtn"});
+  one_of("quantizer", o.quantizer, {"rtn", "gptq", "magr-gptq"});
   one_of("schedule", o.schedule, {"cosine", "linear", "constant"});
   one_of("precision", o.precision, {"auto", "fp32"});
   one_of("scale-dtype", o.scale_dtype, {"fp16"});
@@ -159,6 +162,7 @@ RunOptions resolve(RunOptions o) {
   positive("batch-size x sequence-length", std::uint64_t{o.batch_size} * o.sequence_length, 1u << 26);
   positive("keep", o.keep, 1000000);
   positive("calibration-sequences", o.calibration_sequences, 1u << 20);
+  positive("calibration-length", o.calibration_length, 1u << 20);
   const auto finite = [](const char* name, double value) {
     require(std::isfinite(value), "{}: found {}, expected a finite number", name, value);
   };

@@ -21,7 +21,7 @@ struct RunOptions {
   int group_size = 64;
   std::string quantizer = "rtn";
   bool symmetric = false;
-  std::uint32_t calibration_sequences = 128;
+  std::uint32_t calibration_sequences = 128, calibration_length = 2048;
   // the adapter
   std::uint32_t rank = 0;  // 0: the method's default
   std::string targets = "q,k,v,o,gate,up,down";
@@ -44,7 +44,7 @@ struct RunOptions {
   std::string sample_prompt;
   bool deterministic_plan = true;
   std::uint64_t seed = 0;
-  std::map<std::string, std::string> set;  // "qwha.select" → "omp"
+  std::map<std::string, std::string> set;  // "qwha.select" → "omp", "quantize.damping" → "0.1"
 };
 
 /// Calls visit(name, value, fixed, help) for every option, in the order of the help. `fixed`: a resumed run
@@ -62,9 +62,11 @@ void visit_options(Options& o, Visit&& visit) {
         "quantise the model's linear layers first: 2, 3, 4 or 8 bits; 0: train on it as it is");
   visit("group-size", o.group_size, true,
         "weights that share a scale; divides every input width; -1: per channel");
-  visit("quantizer", o.quantizer, true, "rtn");
+  visit("quantizer", o.quantizer, true, "rtn, gptq or magr-gptq");
   visit("symmetric", o.symmetric, true, "symmetric grids: the zero is fixed in the middle");
-  visit("calibration-sequences", o.calibration_sequences, true, "sequences for the Gram matrices");
+  visit("calibration-sequences", o.calibration_sequences, true, "sequences for the Gram matrices, at most");
+  visit("calibration-length", o.calibration_length, true,
+        "tokens of such a sequence, at most; the context and the text may allow fewer");
   visit("rank", o.rank, true,
         "qwha: a layer gets rank x (inputs + outputs) coefficients; 0: the method's default");
   visit("targets", o.targets, true, "projections that get an adapter");

@@ -69,7 +69,7 @@ class Run {
   Dataset data_;
   std::optional<Dataset> eval_data_;
   Packing packing_;
-  std::vector<std::vector<std::uint32_t>> calibration_;
+  CalibrationText calibration_;
   std::vector<std::uint32_t> sample_prompt_;
   std::uint32_t steps_ = 0;
   std::unique_ptr<Session> session_;
@@ -150,14 +150,16 @@ void Run::describe_data() {
 // The quantised base in `folder`, made here.
 void Run::make_base(const fs::path& folder) {
   fs::create_directories(folder);
-  const QuantizeOptions options{
-      .bits = o_.bits, .group_size = o_.group_size, .symmetric = o_.symmetric, .quantizer = o_.quantizer};
-  const fs::path model = o_.model;
-  const QuantizeResult result =
-      o_.random_weights ? quantize_model(*original_, read_text(model / "config.json"), folder, options)
-                        : quantize_model(model, folder, options);
-  listener_.say(fmt::format("base: {} at {} bits, {:.2f} bits a weight with scales", o_.quantizer, o_.bits,
-                            result.bits_per_weight));
+  const auto start = Clock::now();
+  const QuantizeOptions options =
+      quantize_options(o_.quantizer, o_.bits, o_.group_size, o_.symmetric, o_.set);
+  Calibration calibration;
+  if (options.needs_calibration()) calibration = {&device_, calibration_.sequences};
+  const QuantizeResult result = quantize_model(*original_, read_text(fs::path(o_.model) / "config.json"),
+                                               folder, options, std::move(calibration));
+  if (!o_.random_weights) copy_companions(o_.model, folder);
+  listener_.say(fmt::format("base: {} at {} bits, {:.2f} bits a weight with scales, {:.1f} s", o_.quantizer,
+                            o_.bits, result.bits_per_weight, seconds_since(start)));
   if (result.padded)
     listener_.say("base: some packed rows are not whole 32-bit words, so other tools cannot load it");
 }
@@ -182,8 +184,9 @@ std::vector<InitialisedLayer> Run::initialise() {
     return layers;
   }
   const auto start = Clock::now();
-  const std::size_t count = calibration_.size(), length = calibration_[0].size();
-  initialise_qwha(device_, *original_, *base_, std::move(calibration_), o_.targets, o_.rank, options, take);
+  const std::size_t count = calibration_.sequences.size(), length = calibration_.sequences[0].size();
+  initialise_qwha(device_, *original_, *base_, std::move(calibration_.sequences), o_.targets, o_.rank,
+                  options, take);
   double log_ratio = 0;
   std::size_t coefficients = 0;
   for (const InitialisedLayer& layer : layers) {
@@ -203,13 +206,18 @@ TrainReport Run::fresh() {
   require_new(o_.out);
   open_model();
   open_data();
-  if (original_->format().bits == 0) calibration_ = calibration_sequences(o_, data_, *encoder_);
+  if (original_->format().bits == 0)
+    calibration_ = calibration_text(o_, original_->config().context, data_, *encoder_);
+  if (quantises())
+    require_quantizable(*original_,
+                        quantize_options(o_.quantizer, o_.bits, o_.group_size, o_.symmetric, o_.set));
   require_room(base_format());
   StagedFolder staged(o_.out);
   run_ = staged.path();
   RunBase base{fs::absolute(o_.model).lexically_normal(), {}};
   // Everything that can be refused has been by now; progress begins here.
   describe_data();
+  if (!calibration_.summary.empty()) listener_.say(calibration_.summary);
   if (quantises()) {
     make_base(run_ / "base");
     base.path = "base";

@@ -139,7 +139,8 @@ TEST_F(QwhaDefects, CalibrationIsWholePiecesOfTheTrainingText) {
   ASSERT_NE(text.size() % 16, 0u) << "the tail should be incomplete here";
   RunOptions all = options_;
   all.calibration_sequences = 1000;
-  const auto sequences = calibration_sequences(all, data, encoder);
+  all.calibration_length = 16;
+  const auto sequences = calibration_text(all, 64, data, encoder).sequences;
   ASSERT_EQ(sequences.size(), text.size() / 16);
   for (std::size_t i = 0; i < sequences.size(); ++i) {
     const auto first = text.begin() + static_cast<std::ptrdiff_t>(16 * i);

@@ -124,14 +124,14 @@ TEST(Gptq, DeadInputsAreQuantisedAsZero) {
 
 TEST(Gptq, DampingGrowsUntilAGramMatrixFactors) {
   Layer layer = make_layer(3, 16, 40, 6);
-  const GptqLayer regular = quantize_gptq(layer.weights, layer.gram, 3, 16, {.group_size = 16}, "w");
+  const QuantizedLayer regular = quantize_gptq(layer.weights, layer.gram, 3, 16, {.group_size = 16}, "w");
   EXPECT_EQ(regular.damping, 0.01);
   for (std::size_t j = 1; j < 16;
        ++j) {  // rounding of a large fp32 sum can leave a matrix slightly indefinite
     layer.gram[j] *= 1.5;
     layer.gram[j * 16] *= 1.5;
   }
-  const GptqLayer raised = quantize_gptq(layer.weights, layer.gram, 3, 16, {.group_size = 16}, "w");
+  const QuantizedLayer raised = quantize_gptq(layer.weights, layer.gram, 3, 16, {.group_size = 16}, "w");
   EXPECT_GT(raised.damping, 0.01);
 }
 

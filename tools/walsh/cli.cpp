@@ -1,5 +1,7 @@
 #include "cli.h"
 
+#include <fmt/ranges.h>
+
 #include <cstdio>
 
 namespace walsh {
@@ -63,6 +65,21 @@ void add_run_options(CLI::App& command, GivenOptions& given, std::initializer_li
       option->expected(0, 1)->default_str("true");
     if (!shown.empty()) option->default_str(shown);
   });
+}
+
+void set_assignments(RunOptions& options, const std::vector<std::string>& assignments) {
+  for (const std::string& assignment : assignments) {
+    const auto equals = assignment.find('=');
+    require(equals != std::string::npos && assignment.substr(0, equals).find('.') != std::string::npos,
+            "--set {}: expected METHOD.KEY=VALUE", assignment);
+    set_option(options, assignment.substr(0, equals), assignment.substr(equals + 1));
+  }
+}
+
+std::string list_settings(const std::vector<std::pair<std::string, std::string>>& settings) {
+  std::vector<std::string> words;
+  for (const auto& [key, value] : settings) words.push_back(key + "=" + value);
+  return fmt::format("{}", fmt::join(words, ", "));
 }
 
 }  // namespace walsh

@@ -46,6 +46,11 @@ void print_json(const Globals& globals, const OrderedJson& object);
 using GivenOptions = std::map<std::string, std::string>;
 void add_run_options(CLI::App& command, GivenOptions& given, std::initializer_list<const char*> only = {});
 
+/// `--set` words "PART.KEY=VALUE" into options.
+void set_assignments(RunOptions& options, const std::vector<std::string>& assignments);
+/// "KEY=DEFAULT, ...", for the help.
+std::string list_settings(const std::vector<std::pair<std::string, std::string>>& settings);
+
 // Each declares one subcommand with its callback; a callback that ends early throws Error or Failure.
 void add_devices(CLI::App& app, Globals& globals);
 void add_doctor(CLI::App& app, Globals& globals);

@@ -1,41 +1,101 @@
 // walsh quantize: a model folder at a few bits a weight, in GPTQ format.
-#include "calibrate/quantize_model.h"
-
 #include "base/file.h"
+#include "calibrate/quantize_model.h"
 #include "cli.h"
-#include "train/run_folder.h"
+#include "train/calibration_data.h"
 
 namespace walsh {
+namespace {
+
+/// Text to calibrate on, where it is given or the quantiser wants it.
+CalibrationText read_calibration(const RunOptions& o, const QuantizeOptions& quantize,
+                                 const ModelConfig& config) {
+  if (o.calibration.empty()) {
+    require(!quantize.needs_calibration(),
+            "--calibration is missing: --quantizer {} needs text (.txt, .jsonl or a folder of them)",
+            o.quantizer);
+    return {};
+  }
+  TextEncoder encoder(o.model, config.vocabulary_size);
+  return calibration_text(o, config.context, {}, encoder);
+}
+
+OrderedJson to_json(const LayerError& layer) {
+  OrderedJson json = {{"name", layer.name}, {"error", layer.error}};
+  if (layer.output_error >= 0) {
+    json["output_error"] = layer.output_error;
+    json["dead_inputs"] = layer.dead_inputs;
+  }
+  if (layer.damping > 0) json["damping"] = layer.damping;
+  return json;
+}
+
+std::string line_of(const LayerError& layer, double damping) {
+  std::string line = fmt::format("{:<44} error {:.4f}", layer.name, layer.error);
+  if (layer.output_error >= 0) line += fmt::format("  of the output {:.4f}", layer.output_error);
+  if (layer.damping > damping) line += fmt::format("  (damped by {:g} to factor)", layer.damping);
+  return line;
+}
+
+void quantize(const Globals& globals, RunOptions o, const std::string& out) {
+  if (o.bits == 0) o.bits = 4;
+  o = resolve(o);
+  const QuantizeOptions options = quantize_options(o.quantizer, o.bits, o.group_size, o.symmetric, o.set);
+  require(!std::filesystem::exists(out), "{}: exists already; name a new folder", out);
+  const std::filesystem::path folder = o.model;
+  const auto model = o.random_weights
+                         ? random_model(read_config(folder), {.dense = DType::bf16}, *o.random_weights)
+                         : open_model(folder);
+  require_quantizable(*model, options);
+  CalibrationText text = read_calibration(o, options, model->config());
+  std::unique_ptr<vk::Device> device;
+  if (!text.sequences.empty()) device = open_device_quietly(globals);
+  StagedFolder staged(out);
+  // Everything that can be refused has been by now; progress begins here.
+  if (device) announce(globals, *device);
+  if (!text.summary.empty()) say(globals, text.summary);
+  const QuantizeResult result =
+      quantize_model(*model, read_text(folder / "config.json"), staged.path(), options,
+                     {device.get(), std::move(text.sequences)},
+                     [&](const LayerError& layer) { say(globals, line_of(layer, options.gptq.damping)); });
+  if (!o.random_weights) copy_companions(folder, staged.path());
+  staged.publish();
+  say(globals, fmt::format("{}: {:.3f} bits a weight", out, result.bits_per_weight));
+  if (result.padded)
+    say(globals, "some packed rows are not whole 32-bit words: other tools cannot load this folder");
+  OrderedJson layers = OrderedJson::array();
+  for (const LayerError& layer : result.layers) layers.push_back(to_json(layer));
+  print_json(globals, {{"bits_per_weight", result.bits_per_weight}, {"layers", layers}});
+}
+
+}  // namespace
 
 void add_quantize(CLI::App& app, Globals& globals) {
   CLI::App* command = app.add_subcommand("quantize", "writes a quantised model, GPTQ file format");
   command->footer(
-      "example: walsh quantize --model models/walsh-tiny --out /tmp/tiny-2bit --bits 2 --group-size 64");
+      "example: walsh quantize --model models/walsh-tiny --out /tmp/tiny-2bit --bits 2 --group-size 64 \\\n"
+      "           --quantizer gptq --calibration models/walsh-tiny/data/text/train.txt");
   add_globals(*command, globals);
-  static std::string model, out;
-  static QuantizeOptions options;
-  command->add_option("--model", model, "Hugging Face folder")->required();
+  static GivenOptions given;
+  static std::string out;
+  static std::vector<std::string> set;
+  add_run_options(*command, given,
+                  {"model", "random-weights", "bits", "group-size", "quantizer", "symmetric", "calibration",
+                   "calibration-sequences", "calibration-length"});
+  command->get_option("--bits")->description("2, 3, 4 or 8")->default_str("4");
+  command->get_option("--calibration")->description("text for the Gram matrices; gptq and magr-gptq need it");
   command->add_option("--out", out, "folder to write")->required();
-  command->add_option("--bits", options.bits, "2, 3, 4 or 8")->capture_default_str();
-  command->add_option("--group-size", options.group_size, "divides every input width; -1: per channel")
-      ->capture_default_str();
-  command->add_option("--quantizer", options.quantizer, "rtn")->capture_default_str();
-  command->add_flag("--symmetric", options.symmetric, "symmetric grids: the zero is fixed in the middle");
+  command
+      ->add_option("--set", set,
+                   "an option of the quantiser, quantize.KEY=VALUE: " + list_settings(quantize_settings({})))
+      ->take_all();
   command->callback([&globals] {
-    require(options.quantizer == "rtn", "quantizer: found \"{}\", expected rtn", options.quantizer);
-    require(!std::filesystem::exists(out), "{}: exists already; name a new folder", out);
-    StagedFolder staged(out);
-    const QuantizeResult result = quantize_model(model, staged.path(), options, [&](const LayerError& layer) {
-      say(globals, fmt::format("{:<44} error {:.4f}", layer.name, layer.error));
-    });
-    staged.publish();
-    say(globals, fmt::format("{}: {:.3f} bits a weight", out, result.bits_per_weight));
-    if (result.padded)
-      say(globals, "some packed rows are not whole 32-bit words: other tools cannot load this folder");
-    OrderedJson layers = OrderedJson::array();
-    for (const LayerError& layer : result.layers)
-      layers.push_back({{"name", layer.name}, {"error", layer.error}});
-    print_json(globals, {{"bits_per_weight", result.bits_per_weight}, {"layers", layers}});
+    RunOptions options;
+    for (const auto& [name, value] : given) set_option(options, name, value);
+    set_assignments(options, set);
+    options.seed = globals.seed;
+    require(!options.model.empty(), "--model is missing: name the model's folder");
+    quantize(globals, options, out);
   });
 }
 

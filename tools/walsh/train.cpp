@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "cli.h"
+#include "methods/qwha_options.h"
+#include "quantize/options.h"
 #include "train/trainer.h"
 
 namespace walsh {
@@ -83,7 +85,11 @@ void add_train(CLI::App& app, Globals& globals) {
   add_run_options(*command, given);
   command->add_option("--out", out, "run folder to write")->required();
   command->add_option("--config", config, "YAML file with any of these options as keys; flags beat it");
-  command->add_option("--set", set, "an option of the method, METHOD.KEY=VALUE")->take_all();
+  command
+      ->add_option("--set", set,
+                   "an option of a part, PART.KEY=VALUE; qwha: " + list_settings(qwha_settings({})) +
+                       "; quantize: " + list_settings(quantize_settings({})))
+      ->take_all();
   command->add_flag("--resume", resume, "continue the run in --out");
   command->callback([&globals, command] {
     RunOptions options;
@@ -92,11 +98,7 @@ void add_train(CLI::App& app, Globals& globals) {
     }
     if (!config.empty()) read_options(options, config);
     for (const auto& [name, value] : given) set_option(options, name, value);
-    for (const std::string& assignment : set) {
-      const auto equals = assignment.find('=');
-      require(equals != std::string::npos, "--set {}: expected METHOD.KEY=VALUE", assignment);
-      set_option(options, assignment.substr(0, equals), assignment.substr(equals + 1));
-    }
+    set_assignments(options, set);
     if (command->count("--seed") > 0) options.seed = globals.seed;
     options.out = out;
     require(!options.model.empty(), "--model is missing: name the model's folder");
