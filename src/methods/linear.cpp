@@ -1,9 +1,14 @@
 #include "methods/linear.h"
 
+#include "base/error.h"
 #include "ops/matmul.h"
 #include "ops/quant_matmul.h"
 
 namespace walsh {
+
+void Linear::load(vk::Device&, std::size_t i, std::span<const float>) {
+  refuse("{}: the method reserved no memory for this weight and takes none", weights_[i].name);
+}
 
 void Linear::forward_base(vk::Recorder& rec, std::span<const Tensor> y, const Tensor& x) const {
   for (std::size_t i = 0; i < weights_.size(); ++i) {

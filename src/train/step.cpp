@@ -53,7 +53,7 @@ TrainingStep::TrainingStep(vk::Device& device, Session& session, PassMemory& pas
   rings_.commit(device);
   state_.commit(device);
 
-  Llama& model = session.model();
+  const Llama& model = session.model();
   Activations& a = pass.activations;
   {
     vk::Recorder rec(device, options.profile);
