@@ -7,6 +7,7 @@
 
 #include "cli.h"
 #include "methods/registry.h"
+#include "methods/qwha_options.h"
 #include "quantize/options.h"
 #include "train/trainer.h"
 
