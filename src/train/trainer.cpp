@@ -207,10 +207,11 @@ TrainReport Run::fresh() {
   open_data();
   if (original_->format().bits == 0)
     calibration_ = calibration_text(o_, original_->config().context, data_, *encoder_);
+  require_room(base_format());
   if (quantises())
     require_quantizable(*original_,
-                        quantize_options(o_.quantizer, o_.bits, o_.group_size, o_.symmetric, o_.set));
-  require_room(base_format());
+                        quantize_options(o_.quantizer, o_.bits, o_.group_size, o_.symmetric, o_.set),
+                        !o_.random_weights);
   StagedFolder staged(o_.out);
   run_ = staged.path();
   RunBase base{fs::absolute(o_.model).lexically_normal(), {}};
