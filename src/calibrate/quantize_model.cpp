@@ -161,7 +161,7 @@ class ModelQuantizer {
 
 }  // namespace
 
-void require_quantizable(const WeightSource& source, const QuantizeOptions& options) {
+void require_quantizable(const WeightSource& source, const QuantizeOptions& options, bool scan) {
   const GptqOptions& o = options.gptq;
   require(source.format().bits == 0, "the model is quantised already ({} bits)", source.format().bits);
   require(o.static_groups || !o.act_order,
@@ -171,6 +171,7 @@ void require_quantizable(const WeightSource& source, const QuantizeOptions& opti
   for (const WeightInfo& w : weights)
     if (w.kind == WeightKind::linear)
       checked_group_size(columns_of(w), o.bits, o.group_size, module_of(w.name));
+  if (!scan) return;
   for (const WeightInfo& w : weights)
     if (w.kind == WeightKind::linear)
       require_quantizable(read_floats(source, w), rows_of(w), columns_of(w), o.bits, o.group_size,

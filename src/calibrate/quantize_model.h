@@ -34,8 +34,9 @@ struct QuantizeResult {
 };
 
 /// Refuses what quantising would refuse, before any of it is done: a model that is quantised already, group
-/// sizes, a weight that is not finite or too large for a scale.
-void require_quantizable(const WeightSource& source, const QuantizeOptions& options);
+/// sizes, a weight that is not finite or too large for a scale (unless `scan` is off: drawn weights are
+/// neither).
+void require_quantizable(const WeightSource& source, const QuantizeOptions& options, bool scan = true);
 
 /// Writes config.json and model.safetensors into `out`, a folder that is there, layer by layer: in memory are
 /// one layer, its activations and its Gram matrices. `calibration` may be empty where the quantiser needs

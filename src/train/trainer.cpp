@@ -194,14 +194,14 @@ TrainReport Run::fresh() {
   require_new(o_.out);
   open_model();
   open_data();
+  require_room(base_format());
   bool calibrates = false;
   if (quantises()) {
     const QuantizeOptions options =
         quantize_options(o_.quantizer, o_.bits, o_.group_size, o_.symmetric, o_.set);
-    require_quantizable(*original_, options);
+    require_quantizable(*original_, options, !o_.random_weights);
     calibrates = options.needs_calibration();
   }
-  require_room(base_format());
   session_ = std::make_unique<Session>(original_->config(), base_format(), o_, tokens(), true);
   calibrates = calibrates || session_->method().starts_from() == StartsFrom::gram;
   if (original_->format().bits == 0 && calibrates)

@@ -46,7 +46,7 @@ void quantize(const Globals& globals, RunOptions o, const std::string& out) {
   const auto model = o.random_weights
                          ? random_model(read_config(folder), {.dense = DType::bf16}, *o.random_weights)
                          : open_model(folder);
-  require_quantizable(*model, options);
+  require_quantizable(*model, options, !o.random_weights);
   CalibrationText text = read_calibration(o, options, model->config());
   std::unique_ptr<vk::Device> device;
   if (!text.sequences.empty()) device = open_device_quietly(globals);
