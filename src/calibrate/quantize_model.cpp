@@ -190,12 +190,4 @@ QuantizeResult quantize_model(const WeightSource& source, const std::string& con
   return result;
 }
 
-void copy_companions(const std::filesystem::path& from, const std::filesystem::path& to) {
-  for (const char* name :
-       {"tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json",
-        "generation_config.json", "chat_template.jinja", "added_tokens.json", "vocab.json", "merges.txt"}) {
-    if (std::filesystem::exists(from / name)) std::filesystem::copy_file(from / name, to / name);
-  }
-}
-
 }  // namespace walsh

@@ -46,7 +46,4 @@ QuantizeResult quantize_model(const WeightSource& source, const std::string& con
                               Calibration calibration,
                               const std::function<void(const LayerError&)>& progress = {});
 
-/// What a folder holds beside weights and configuration: the tokenizer and generation settings.
-void copy_companions(const std::filesystem::path& from, const std::filesystem::path& to);
-
 }  // namespace walsh

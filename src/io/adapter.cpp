@@ -16,6 +16,7 @@ namespace walsh {
 namespace {
 
 constexpr const char* format_name = "walsh-qwha";
+constexpr const char* no_transform_name = "none";
 constexpr int format_version = 1;
 /// The order of the transform's factors: bases outside, Sylvester matrices in natural order inside.
 constexpr const char* transform_name = "hadamard-bases-outer-natural";
@@ -60,19 +61,21 @@ void require_rows(const AdapterLayer& layer, const std::string& source) {
   }
 }
 
-AdapterLayer parse_layer(const std::string& name, const Json& json, const std::string& source) {
+AdapterLayer parse_layer(const std::string& name, const Json& json, bool hadamard,
+                         const std::string& source) {
   require(json.is_object(), "{}: not an object", source);
   AdapterLayer layer;
   layer.name = name;
   layer.rows = whole_number(json, "rows", 1, most_rows, source);
   layer.columns = whole_number(json, "columns", 1, most_columns, source);
+  layer.base = json_at<std::string>(json, "base", source);
+  if (!hadamard) return layer;
   layer.m2 = whole_number(json, "m2", 1, most_columns, source);
   const auto bases = json_at<std::vector<std::int64_t>>(json, "bases", source);
   for (const std::int64_t base : bases) {
     require(base > 1 && base <= most_columns, "{}: a Hadamard base of {}", source, base);
     layer.bases.push_back(static_cast<std::uint32_t>(base));
   }
-  layer.base = json_at<std::string>(json, "base", source);
   require_construction(layer, source);
   return layer;
 }
@@ -96,7 +99,7 @@ std::string fingerprint(const QuantizedMatrix& matrix) {
 void write_adapter(const std::filesystem::path& folder, const Adapter& adapter) {
   OrderedJson config = {{"format", format_name},
                         {"version", format_version},
-                        {"transform", transform_name},
+                        {"transform", adapter.hadamard ? transform_name : no_transform_name},
                         {"rank", adapter.rank},
                         {"scale", adapter.scale},
                         {"bits", adapter.bits},
@@ -104,13 +107,15 @@ void write_adapter(const std::filesystem::path& folder, const Adapter& adapter) 
                         {"layers", OrderedJson::object()}};
   std::vector<NamedTensor> tensors;
   for (const AdapterLayer& layer : adapter.layers) {
-    require_construction(layer, layer.name);
     require_rows(layer, layer.name);
-    config["layers"][layer.name] = {{"rows", layer.rows},
-                                    {"columns", layer.columns},
-                                    {"bases", layer.bases},
-                                    {"m2", layer.m2},
-                                    {"base", layer.base}};
+    OrderedJson& entry = config["layers"][layer.name];
+    entry = {{"rows", layer.rows}, {"columns", layer.columns}};
+    if (adapter.hadamard) {
+      require_construction(layer, layer.name);
+      entry["bases"] = layer.bases;
+      entry["m2"] = layer.m2;
+    }
+    entry["base"] = layer.base;
     const std::uint64_t count = layer.col.size();
     tensors.push_back({layer.name + ".row_ptr",
                        DType::u32,
@@ -132,10 +137,12 @@ Adapter read_adapter(const std::filesystem::path& folder) {
           format, format_name);
   whole_number(json, "version", format_version, format_version, source);
   const auto transform = json_at<std::string>(json, "transform", source);
-  require(transform == transform_name, "{}: transform \"{}\" is not known, {} is", source, transform,
-          transform_name);
+  require(transform == transform_name || transform == no_transform_name,
+          "{}: transform \"{}\" is not known, {} and {} are", source, transform, transform_name,
+          no_transform_name);
 
   Adapter adapter;
+  adapter.hadamard = transform == transform_name;
   adapter.rank = whole_number(json, "rank", 1, most_columns, source);
   adapter.scale = json_at<double>(json, "scale", source);
   require(std::isfinite(adapter.scale) && adapter.scale > 0, "{}: \"scale\" is {}, expected a number above 0",
@@ -148,7 +155,7 @@ Adapter read_adapter(const std::filesystem::path& folder) {
 
   const Safetensors tensors = Safetensors::open(folder / "adapter_model.safetensors");
   for (const auto& [name, entry] : layers->items()) {
-    AdapterLayer layer = parse_layer(name, entry, source + ": " + name);
+    AdapterLayer layer = parse_layer(name, entry, adapter.hadamard, source + ": " + name);
     const TensorView& values = tensors.at(name + ".values");
     layer.row_ptr = to_values<std::uint32_t>(tensors.at(name + ".row_ptr"), DType::u32);
     layer.col = to_values<std::uint16_t>(tensors.at(name + ".col"), DType::u16);

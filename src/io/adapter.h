@@ -32,7 +32,8 @@ struct AdapterLayer {
 
 struct Adapter {
   std::uint32_t rank = 0;
-  double scale = 0;              // s of κ = s/(n·√m)
+  double scale = 0;      // s of κ = s/(n·√m)
+  bool hadamard = true;  // false: ΔW = s/√(n·m) · F, without a transform; layers then have no bases or m2
   std::uint32_t bits = 0;        // of the base
   std::uint32_t group_size = 0;  // of the base; 0: per channel
   std::vector<AdapterLayer> layers;

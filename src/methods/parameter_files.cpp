@@ -33,18 +33,33 @@ OrderedJson settings(const MethodSetup& setup) {
 
 }  // namespace
 
-void save_parameters(const std::filesystem::path& folder, vk::Device& device, const MethodSetup& setup,
-                     const std::map<std::string, std::string>& bases) {
+void write_parameters(const std::filesystem::path& file, vk::Device& device, const Parameters& parameters,
+                      const Metadata& metadata) {
   std::vector<TensorInfo> tensors;
-  for (const Parameter& p : setup.parameters.all())
-    tensors.push_back({p.name, DType::f32, extents(p.value.shape)});
-  SafetensorsWriter writer(folder / "adapter_model.safetensors", tensors,
-                           {{"format", "walsh-" + setup.method}});
-  for (const Parameter& p : setup.parameters.all()) {
+  for (const Parameter& p : parameters.all()) tensors.push_back({p.name, DType::f32, extents(p.value.shape)});
+  SafetensorsWriter writer(file, tensors, metadata);
+  for (const Parameter& p : parameters.all()) {
     const auto values = device.download<float>(p.value);
     writer.append(p.name, std::as_bytes(std::span(values)));
   }
   writer.publish();
+}
+
+void read_parameters(const std::filesystem::path& file, Parameters& parameters) {
+  const Safetensors tensors = Safetensors::open(file);
+  require(tensors.names().size() == parameters.all().size(), "{}: {} tensors, expected {}", file.string(),
+          tensors.names().size(), parameters.all().size());
+  for (const Parameter& p : parameters.all()) {
+    const TensorView& view = tensors.at(p.name);
+    require_shape(view, extents(p.value.shape));
+    parameters.start(p.name, to_values<float>(view, DType::f32));
+  }
+}
+
+void save_parameters(const std::filesystem::path& folder, vk::Device& device, const MethodSetup& setup,
+                     const std::map<std::string, std::string>& bases) {
+  write_parameters(folder / "adapter_model.safetensors", device, setup.parameters,
+                   {{"format", "walsh-" + setup.method}});
   OrderedJson json = settings(setup);
   json["base"] = bases;
   write_file(folder / "adapter_config.json", json.dump(2) + "\n");
@@ -61,14 +76,7 @@ std::map<std::string, std::string> read_parameters(const std::filesystem::path& 
     require(found.dump() == Json(value).dump(), "{}: \"{}\" is {}, the run's is {}", source, key,
             found.dump().substr(0, 60), value.dump());
   }
-  const Safetensors tensors = Safetensors::open(folder / "adapter_model.safetensors");
-  require(tensors.names().size() == setup.parameters.all().size(), "{}: {} tensors, expected {}",
-          tensors.path().string(), tensors.names().size(), setup.parameters.all().size());
-  for (const Parameter& p : setup.parameters.all()) {
-    const TensorView& view = tensors.at(p.name);
-    require_shape(view, extents(p.value.shape));
-    setup.parameters.start(p.name, to_values<float>(view, DType::f32));
-  }
+  read_parameters(folder / "adapter_model.safetensors", setup.parameters);
   auto bases = json_at<std::map<std::string, std::string>>(json, "base", source);
   for (const auto& [module, before] : bases) {
     const std::string found = fingerprint(base(module));

@@ -8,9 +8,16 @@
 #include <map>
 #include <string>
 
+#include "io/safetensors.h"
 #include "methods/method.h"
 
 namespace walsh {
+
+/// Every parameter under its name, f32.
+void write_parameters(const std::filesystem::path& file, vk::Device& device, const Parameters& parameters,
+                      const Metadata& metadata);
+/// The same file's values to Parameters::start. Refuses a file with other tensors.
+void read_parameters(const std::filesystem::path& file, Parameters& parameters);
 
 /// Writes both files into a folder that is there.
 void save_parameters(const std::filesystem::path& folder, vk::Device& device, const MethodSetup& setup,

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <optional>
 
+#include "ops/add.h"
 #include "ops/sddmm.h"
 #include "ops/spmm.h"
 #include "ops/transpose.h"
@@ -51,7 +52,12 @@ class QwhaLinear final : public Linear {
       if (dx) spmm_backward(rec, spectrum, gt, a->values.value, a->support, a->alpha, accumulate);
       accumulate = true;
     }
-    if (dx) hadamard(rec, dx, spectrum, method_.transform(weights_[0].columns), true, norm(), true);
+    if (!dx) return;
+    if (method_.options().hadamard) {
+      hadamard(rec, dx, spectrum, method_.transform(weights_[0].columns), true, norm(), true);
+    } else {
+      add(rec, dx, dx, spectrum);
+    }
   }
 
  private:
@@ -64,13 +70,14 @@ class QwhaLinear final : public Linear {
   }
   float norm() const { return static_cast<float>(1.0 / std::sqrt(static_cast<double>(weights_[0].columns))); }
 
-  // x̃ᵀ [n, T]
+  // x̃ᵀ [n, T]; without a transform xᵀ
   Tensor transform_input(Recorder& rec, const Tensor& x) const {
     const std::uint64_t T = x.shape[0], n = x.shape[1];
     const Tensor transformed = shaped(method_.scratch().transformed, T, n);
     const Tensor transposed = shaped(method_.scratch().transformed_transposed, n, T);
-    hadamard(rec, transformed, x, method_.transform(weights_[0].columns), false, norm());
-    transpose(rec, transposed, transformed);
+    if (method_.options().hadamard)
+      hadamard(rec, transformed, x, method_.transform(weights_[0].columns), false, norm());
+    transpose(rec, transposed, method_.options().hadamard ? transformed : x.view({T, n}));
     return transposed;
   }
 
@@ -94,13 +101,12 @@ std::unique_ptr<Linear> QwhaMethod::make_linear(std::vector<BaseWeight> weights)
       continue;
     }
     const std::uint32_t budget = qwha_coefficients(options_, setup_.rank, w.rows, w.columns);
-    transforms_.try_emplace(w.columns, setup_.arena, w.columns);
+    if (options_.hadamard) transforms_.try_emplace(w.columns, setup_.arena, w.columns);
     indices.emplace_back(adapters_.size());
     adapters_.push_back({.name = w.name,
                          .support = reserve_sparse(setup_.arena, w.rows, w.columns, budget),
                          .values = setup_.parameters.add(w.name, {budget}),
-                         .alpha = static_cast<float>(qwha_kappa(w.rows, w.columns, options_.scale) *
-                                                     std::sqrt(static_cast<double>(w.columns)))});
+                         .alpha = static_cast<float>(qwha_alpha(w.rows, w.columns, options_.scale))});
   }
   return std::make_unique<QwhaLinear>(std::move(weights), *this, std::move(indices));
 }

@@ -92,7 +92,8 @@ QwhaStart qwha_fit(const QwhaSpectra& spectra, std::span<const std::uint32_t> sh
   start.row_error_before = spectra.error;
   start.row_error.resize(spectra.rows);
 
-  const double stored = qwha_stored_over_raw(spectra.rows, options.scale);
+  const double stored = options.hadamard ? qwha_stored_over_raw(spectra.rows, options.scale)
+                                         : 1 / qwha_alpha(spectra.rows, spectra.columns, options.scale);
   parallel_for(spectra.rows, [&](std::size_t row) {
     const std::vector<std::uint32_t> support =
         qwha_support(spectra, static_cast<std::uint32_t>(row), shares[row], options);

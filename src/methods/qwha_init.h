@@ -49,11 +49,12 @@ struct QwhaSpectra {
   std::vector<double> error;        // e0 [m]
 };
 
+/// Without `hadamard` everything is in place of its transform: D = ΔW_Q, Ĝ = G, T = ΔW_Q·G.
 /// ΔW_Q [rows, columns] and the undamped, symmetric G [columns, columns]; refuses what is not finite and a
 /// width that has no Hadamard matrix. `Weight` and `Gram` are float or double.
 template <typename Weight, typename Gram>
 QwhaSpectra qwha_spectra(std::span<const Weight> delta, std::span<const Gram> gram, std::uint32_t rows,
-                         std::uint32_t columns, double damping);
+                         std::uint32_t columns, double damping, bool hadamard = true);
 
 /// Each row's share of `budget` coefficients (a budget beyond rows · columns is cut to that).
 std::vector<std::uint32_t> qwha_shares(const QwhaSpectra& spectra, std::uint64_t budget,
@@ -67,7 +68,7 @@ QwhaStart qwha_fit(const QwhaSpectra& spectra, std::span<const std::uint32_t> sh
 template <typename Weight, typename Gram>
 QwhaStart qwha_init(std::span<const Weight> delta, std::span<const Gram> gram, std::uint32_t rows,
                     std::uint32_t columns, std::uint64_t budget, const QwhaOptions& options) {
-  const QwhaSpectra spectra = qwha_spectra(delta, gram, rows, columns, options.damping);
+  const QwhaSpectra spectra = qwha_spectra(delta, gram, rows, columns, options.damping, options.hadamard);
   return qwha_fit(spectra, qwha_shares(spectra, budget, options), options);
 }
 

@@ -7,6 +7,7 @@ namespace {
 
 constexpr std::string_view select_names[] = {"gram_diag", "magnitude", "omp", "omp4", "ols", "random"};
 constexpr std::string_view budget_norm_names[] = {"weight", "activation"};
+constexpr std::string_view transform_names[] = {"none", "hadamard"};
 constexpr std::string_view init_names[] = {"fit", "zero"};
 
 struct Option {
@@ -27,6 +28,8 @@ constexpr Option table[] = {
        o.budget_norm = static_cast<QwhaBudgetNorm>(word_among(k, v, budget_norm_names));
      },
      [](const O& o) { return std::string(budget_norm_names[static_cast<std::size_t>(o.budget_norm)]); }},
+    {"transform", [](O& o, Text k, Text v) { o.hadamard = word_among(k, v, transform_names) == 1; },
+     [](const O& o) { return std::string(transform_names[o.hadamard]); }},
     {"refine", [](O& o, Text k, Text v) { o.refine = on_or_off(k, v); },
      [](const O& o) { return std::string(o.refine ? "on" : "off"); }},
     {"init", [](O& o, Text k, Text v) { o.zero = word_among(k, v, init_names) == 1; },

@@ -32,8 +32,9 @@ enum class QwhaBudgetNorm : std::uint8_t {
 struct QwhaOptions {
   QwhaSelect select = QwhaSelect::gram_diag;
   QwhaBudgetNorm budget_norm = QwhaBudgetNorm::weight;
-  bool refine = true;        // least squares on the support; otherwise the spectrum's own values
-  bool zero = false;         // init=zero: the support as chosen, every value 0
+  bool hadamard = true;  // transform=none: F itself is the correction, ΔW = α·F (SHiRA, arXiv 2406.13175)
+  bool refine = true;    // least squares on the support; otherwise the spectrum's own values
+  bool zero = false;     // init=zero: the support as chosen, every value 0
   double temperature = 1.0;  // shares go with error^temperature
   std::uint32_t floor = 2;   // coefficients that every output channel gets
   double density = 0;        // of F: the budget is density · outputs · inputs; 0: by the rank
@@ -63,6 +64,11 @@ inline double qwha_kappa(std::uint32_t outputs, std::uint32_t inputs, double sca
 /// Stored coefficients over coefficients in units of H_rᵀ/n: c = c_raw · √m / s.
 inline double qwha_stored_over_raw(std::uint32_t outputs, double scale) {
   return std::sqrt(static_cast<double>(outputs)) / scale;
+}
+
+/// α of ΔW = α · F · H̃ᵀ, and without a transform of ΔW = α · F.
+inline double qwha_alpha(std::uint32_t outputs, std::uint32_t inputs, double scale) {
+  return scale / std::sqrt(static_cast<double>(outputs) * inputs);
 }
 
 }  // namespace walsh

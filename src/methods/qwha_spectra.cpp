@@ -52,14 +52,13 @@ void damp(std::vector<double>& gram, std::size_t n, double damping) {
 
 template <typename Weight, typename Gram>
 QwhaSpectra qwha_spectra(std::span<const Weight> delta, std::span<const Gram> gram, std::uint32_t rows,
-                         std::uint32_t columns, double damping) {
+                         std::uint32_t columns, double damping, bool hadamard) {
   require(rows > 0 && columns <= 65536, "a QWHA layer of {} x {}: expected outputs, and at most 65536 inputs",
           rows, columns);
   const std::size_t n = columns;
   require(delta.size() == rows * n && gram.size() == n * n,
           "a QWHA layer of {} x {} with {} weight errors and a Gram matrix of {} values", rows, columns,
           delta.size(), gram.size());
-  const Hadamard h(columns);
   QwhaSpectra out{rows,
                   columns,
                   {},
@@ -83,6 +82,8 @@ QwhaSpectra qwha_spectra(std::span<const Weight> delta, std::span<const Gram> gr
       out.error[first + i] = std::max(0.0, dw.row(row).dot(product.row(row)));
     }
   });
+  if (!hadamard) return out;
+  const Hadamard h(columns);
   const double inverse_n = 1.0 / columns;
   transform_rows(h, out.spectrum, 1.0);
   transform_rows(h, out.target, inverse_n);
@@ -94,10 +95,10 @@ QwhaSpectra qwha_spectra(std::span<const Weight> delta, std::span<const Gram> gr
 }
 
 template QwhaSpectra qwha_spectra(std::span<const float>, std::span<const float>, std::uint32_t,
-                                  std::uint32_t, double);
+                                  std::uint32_t, double, bool);
 template QwhaSpectra qwha_spectra(std::span<const float>, std::span<const double>, std::uint32_t,
-                                  std::uint32_t, double);
+                                  std::uint32_t, double, bool);
 template QwhaSpectra qwha_spectra(std::span<const double>, std::span<const double>, std::uint32_t,
-                                  std::uint32_t, double);
+                                  std::uint32_t, double, bool);
 
 }  // namespace walsh

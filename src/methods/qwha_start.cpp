@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "io/adapter.h"
 #include "methods/adaalloc.h"
+#include "methods/quantization_error.h"
 #include "methods/qwha.h"
 #include "methods/qwha_support.h"
 
@@ -27,16 +28,6 @@ QwhaCoefficients blind_start(std::uint32_t rows, std::uint32_t columns, std::uin
   }
   c.values.assign(c.col.size(), 0.0f);
   return c;
-}
-
-// W − W_q
-std::vector<float> quantization_error(const ProjectionStart& p) {
-  std::vector<float> delta(p.original.begin(), p.original.end());
-  for (std::uint32_t i = 0; i < p.rows; ++i) {
-    for (std::uint32_t j = 0; j < p.columns; ++j)
-      delta[std::size_t{i} * p.columns + j] -= p.base->weight(i, j);
-  }
-  return delta;
 }
 
 }  // namespace
@@ -75,11 +66,13 @@ void QwhaMethod::take(const std::string& name, QwhaCoefficients coefficients) {
 void QwhaMethod::save(const std::filesystem::path& folder, vk::Device& device) const {
   Adapter adapter{.rank = setup_.rank,
                   .scale = options_.scale,
+                  .hadamard = options_.hadamard,
                   .bits = setup_.bits,
                   .group_size = setup_.group_size > 0 ? static_cast<std::uint32_t>(setup_.group_size) : 0,
                   .layers = {}};
   for (const QwhaAdapter& a : adapters_) {
-    const HadamardLayout& layout = transform(a.support.columns).layout();
+    const HadamardLayout layout =
+        options_.hadamard ? transform(a.support.columns).layout() : HadamardLayout{};
     AdapterLayer layer{.name = a.name,
                        .rows = a.support.rows,
                        .columns = a.support.columns,
@@ -97,6 +90,8 @@ void QwhaMethod::save(const std::filesystem::path& folder, vk::Device& device) c
 
 void QwhaMethod::read(const std::filesystem::path& folder, const ReadBase& base) {
   Adapter adapter = read_adapter(folder);
+  require(adapter.hadamard == options_.hadamard, "{}: \"transform\" is not the run's qwha.transform",
+          folder.string());
   require(adapter.layers.size() == adapters_.size(), "{}: {} layers, the run has {}", folder.string(),
           adapter.layers.size(), adapters_.size());
   for (AdapterLayer& layer : adapter.layers) {
@@ -130,6 +125,7 @@ const MethodEntry qwha_method{.name = "qwha",
                               .check_option = check_option,
                               .make = [](const MethodSetup& setup) -> std::unique_ptr<Method> {
                                 return std::make_unique<QwhaMethod>(setup);
-                              }};
+                              },
+                              .settings = [] { return qwha_settings({}); }};
 
 }  // namespace walsh

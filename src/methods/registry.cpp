@@ -3,6 +3,9 @@
 #include <fmt/ranges.h>
 
 #include "base/error.h"
+#include "methods/full.h"
+#include "methods/lora.h"
+#include "methods/peqa.h"
 #include "methods/qwha.h"
 
 namespace walsh {
@@ -10,6 +13,9 @@ namespace walsh {
 std::span<const MethodEntry* const> methods() {
   static const MethodEntry* const all[] = {
       &qwha_method,
+      &peqa_method,
+      &lora_method,
+      &full_method,
   };
   return all;
 }

@@ -24,7 +24,7 @@ OpenedModel::OpenedModel(const std::string& model, const std::string& adapter,
   const bool same =
       before.random_weights == random_weights &&
       (fs::equivalent(folder, model) || (fs::exists(before.model) && fs::equivalent(before.model, model)));
-  base_ = open_model(folder);
+  base_ = open_base(run, base, before);
   require(base_fingerprint(*base_) == base.fingerprint,
           "{}: the base in {} has changed since; the adapter belongs to another one", run.string(),
           folder.string());

@@ -88,6 +88,13 @@ fs::path base_folder(const fs::path& run, const RunBase& base) {
   return base.path.is_absolute() ? base.path : run / base.path;
 }
 
+std::unique_ptr<WeightSource> open_base(const fs::path& run, const RunBase& base, const RunOptions& options) {
+  const fs::path folder = base_folder(run, base);
+  if (options.random_weights && base.path.is_absolute())
+    return random_model(read_config(folder), {.dense = DType::bf16}, *options.random_weights);
+  return open_model(folder);
+}
+
 std::string base_fingerprint(const WeightSource& source) {
   std::string all;
   for (const WeightInfo& weight : list_weights(source.config())) {

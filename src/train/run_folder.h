@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -34,6 +35,9 @@ void write_base(const std::filesystem::path& run, const RunBase& base);
 RunBase read_base(const std::filesystem::path& run);
 /// Where the base's folder is.
 std::filesystem::path base_folder(const std::filesystem::path& run, const RunBase& base);
+/// The base itself; random weights are drawn again where the run did not make a base of them.
+std::unique_ptr<WeightSource> open_base(const std::filesystem::path& run, const RunBase& base,
+                                        const RunOptions& options);
 
 /// One value for all linear layers of a model: codes and grids where it is quantised, weights otherwise.
 std::string base_fingerprint(const WeightSource& source);

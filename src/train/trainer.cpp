@@ -10,6 +10,7 @@
 #include "calibrate/quantize_model.h"
 #include "data/batches.h"
 #include "data/datasets.h"
+#include "io/model_folder.h"
 #include "methods/registry.h"
 #include "train/batch_inputs.h"
 #include "train/calibration_data.h"
@@ -215,10 +216,8 @@ TrainReport Run::fresh() {
   if (quantises()) {
     make_base(run_ / "base");
     base.path = "base";
-    base_ = walsh::open_model(run_ / "base");
-  } else {
-    base_ = walsh::open_model(o_.model);
   }
+  base_ = open_base(run_, base, o_);
   base.fingerprint = base_fingerprint(*base_);
   start();
   build();
@@ -244,7 +243,7 @@ TrainReport Run::resumed() {
   open_model();
   open_data();
   const RunBase base = read_base(run_);
-  base_ = walsh::open_model(base_folder(run_, base));
+  base_ = open_base(run_, base, o_);
   require(base_fingerprint(*base_) == base.fingerprint,
           "{}: the base is not the one that this run was trained on", base_folder(run_, base).string());
   require_room(base_->format());

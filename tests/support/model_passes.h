@@ -100,12 +100,14 @@ class DeviceModel {
     return result;
   }
 
-  /// Gradients of the mean loss, one vector a parameter.
-  std::vector<std::vector<float>> gradients(const Sequences& sequences) {
+  /// Gradients of the mean loss, one vector a parameter; with `add` on top of the last ones.
+  std::vector<std::vector<float>> gradients(const Sequences& sequences, bool add = false) {
     const auto tokens = static_cast<std::uint32_t>(sequences.ids.size());
     PassMemory memory(config_, tokens, std::min(tokens, 16u), Pass::training);  // several chunks of logits
     upload(memory, sequences);
-    for (const Parameter& parameter : session_->parameters().all()) device().clear(parameter.gradient);
+    for (const Parameter& parameter : session_->parameters().all()) {
+      if (!add) device().clear(parameter.gradient);
+    }
     run([&](vk::Recorder& rec) {
       session_->model().prepare(rec);
       session_->model().forward(rec, memory.activations, memory.inputs);

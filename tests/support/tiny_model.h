@@ -28,10 +28,12 @@ inline Json tiny_config(const std::string& architecture = "llama") {
 /// whose norms and biases are not 1 and 0.
 class LivelySource final : public WeightSource {
  public:
-  LivelySource(const Json& json, std::uint64_t seed, std::uint32_t bits = 0)
-      : config_(parse_config(json, "test")), seed_(seed), bits_(bits) {}
+  LivelySource(const Json& json, std::uint64_t seed, std::uint32_t bits = 0, int group_size = 32)
+      : config_(parse_config(json, "test")), seed_(seed), bits_(bits), group_size_(group_size) {}
   const ModelConfig& config() const override { return config_; }
-  WeightFormat format() const override { return {.dense = DType::f32, .bits = bits_, .group_size = 32}; }
+  WeightFormat format() const override {
+    return {.dense = DType::f32, .bits = bits_, .group_size = group_size_};
+  }
   DType dtype(const WeightInfo&) const override { return DType::f32; }
   std::vector<std::byte> read(const WeightInfo& weight, DType) const override {
     const std::vector<float> values = rows(weight, 0, weight.shape[0]);
@@ -53,13 +55,14 @@ class LivelySource final : public WeightSource {
   QuantizedMatrix quantized(const std::string& module, std::uint32_t rows,
                             std::uint32_t columns) const override {
     return quantize_rtn(read_floats(*this, find_weight(config_, module + ".weight")), rows, columns, bits_,
-                        32, false, module);
+                        group_size_, false, module);
   }
 
  private:
   ModelConfig config_;
   std::uint64_t seed_;
   std::uint32_t bits_;
+  int group_size_;
 };
 
 /// Writes config.json and model.safetensors (f32) of such a model.

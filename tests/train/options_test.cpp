@@ -60,5 +60,39 @@ TEST(options, resolve_fills_the_method_defaults) {
   EXPECT_GE(resolved.weight_decay, 0);
 }
 
+TEST(options, every_method_resolves_with_defaults_of_its_own) {
+  for (const MethodEntry* method : methods()) {
+    RunOptions options;
+    options.method = method->name;
+    if (method->base == BaseRule::own_grid) options.bits = 4;
+    const RunOptions resolved = resolve(options);
+    EXPECT_EQ(resolved.rank, method->defaults.rank) << method->name;
+    EXPECT_EQ(resolved.learning_rate, method->defaults.learning_rate) << method->name;
+    EXPECT_EQ(to_yaml(resolve(resolved)), to_yaml(resolved)) << method->name;
+  }
+}
+
+TEST(options, refuses_what_a_method_does_not_have) {
+  const auto refused = [](const std::string& method, const std::map<std::string, std::string>& given) {
+    return refusal([&] {
+      RunOptions options;
+      options.method = method;
+      for (const auto& [name, value] : given) set_option(options, name, value);
+      resolve(options);
+    });
+  };
+  EXPECT_NE(refused("magic", {}).find("method: found \"magic\", expected one of: qwha, peqa"),
+            std::string::npos);
+  EXPECT_EQ(refused("full", {{"bits", "4"}}),
+            "bits: full trains the weights themselves, unquantised; leave it out");
+  EXPECT_EQ(refused("peqa", {{"rank", "8"}}), "rank: peqa has none; leave it out");
+  EXPECT_EQ(refused("qwha", {{"alpha", "8"}}), "alpha: qwha has none; leave it out");
+  EXPECT_EQ(refused("qwha", {{"lora.init", "cloq"}}),
+            "lora.init=cloq: an option of another method than qwha");
+  EXPECT_EQ(refused("peqa", {{"peqa.init", "cloq"}}), "--set peqa.init: peqa has no options of its own");
+  EXPECT_EQ(refused("lora", {{"lora.init", "svd"}}), "lora.init=svd: expected zero or cloq");
+  EXPECT_EQ(refused("lora", {{"lora.init", "cloq"}, {"bits", "2"}}), "accepted");
+}
+
 }  // namespace
 }  // namespace walsh

@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "calibrate/quantize_model.h"
 #include "cli.h"
+#include "io/model_folder.h"
 #include "train/calibration_data.h"
 
 namespace walsh {

@@ -78,6 +78,14 @@ std::string defaults_table() {
          "4 --out run";
 }
 
+std::string method_settings() {
+  std::string text;
+  for (const MethodEntry* method : methods()) {
+    if (method->settings) text += fmt::format("{}: {}; ", method->name, list_settings(method->settings()));
+  }
+  return text;
+}
+
 }  // namespace
 
 void add_train(CLI::App& app, Globals& globals) {
@@ -93,8 +101,8 @@ void add_train(CLI::App& app, Globals& globals) {
   command->add_option("--config", config, "YAML file with any of these options as keys; flags beat it");
   command
       ->add_option("--set", set,
-                   "an option of a part, PART.KEY=VALUE; qwha: " + list_settings(qwha_settings({})) +
-                       "; quantize: " + list_settings(quantize_settings({})))
+                   "an option of a part, PART.KEY=VALUE; " + method_settings() +
+                       "quantize: " + list_settings(quantize_settings({})))
       ->take_all();
   command->add_flag("--resume", resume, "continue the run in --out");
   command->callback([&globals, command] {

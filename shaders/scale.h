@@ -1,0 +1,5 @@
+// Arguments of the scale kernel.
+struct ScaleArgs {
+  uint elements;
+  float factor;
+};
