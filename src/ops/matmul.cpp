@@ -32,18 +32,35 @@ void for_parts(Recorder& rec, const Tensor& w, Part&& part) {
   }
 }
 
+// The outputs of all tiles, of which w's rows are a part.
+std::uint64_t all_outputs(std::string_view op, const Tensor& outputs, const Tensor& w, std::uint64_t first) {
+  require(first % 4 == 0 && first + w.shape[0] <= outputs.shape.back(),
+          "{}: rows {} to {} of a matrix with {}; a tile begins at a multiple of 4", op, first,
+          first + w.shape[0], outputs.shape.back());
+  return outputs.shape.back();
+}
+
 }  // namespace
 
 void matmul_forward(Recorder& rec, const Tensor& y, const Tensor& x, const Tensor& w, const Tensor& bias) {
+  require(static_cast<bool>(w), "matmul_forward: w is missing");
+  expect_rows("matmul_forward", "y", y, w.shape[0], x.shape.rows());
+  matmul_forward_tile(rec, y, x, w, 0, bias);
+}
+
+void matmul_forward_tile(Recorder& rec, const Tensor& y, const Tensor& x, const Tensor& w,
+                         std::uint64_t begin, const Tensor& bias) {
   const std::uint32_t type = weight_type("matmul_forward", w);
-  const std::uint64_t tokens = x.shape.rows(), n = w.shape[1], m = w.shape[0];
+  const std::uint64_t tokens = x.shape.rows(), n = w.shape[1];
+  const std::uint64_t m = all_outputs("matmul_forward", y, w, begin);
   expect_rows("matmul_forward", "x", x, n, tokens);
   expect_rows("matmul_forward", "y", y, m, tokens);
   if (bias) expect("matmul_forward", "bias", bias, DType::f32, {m});
   for_parts(rec, w, [&](const vk::Slice& part, std::uint32_t first, std::uint32_t count) {
-    const MatmulArgs args{static_cast<std::uint32_t>(tokens), static_cast<std::uint32_t>(n), count, first,
-                          static_cast<std::uint32_t>(m),      static_cast<bool>(bias)};
-    if (reads_texels(rec.device().info(), {n, m}, {x.memory.size, part.size})) {
+    const MatmulArgs args{
+        static_cast<std::uint32_t>(tokens),        static_cast<std::uint32_t>(n), count,
+        static_cast<std::uint32_t>(begin + first), static_cast<std::uint32_t>(m), static_cast<bool>(bias)};
+    if (reads_texels(rec.device().info(), {n, m, count}, {x.memory.size, part.size})) {
       const GemmTile tile = choose_texel_tile(tokens, 8);
       rec.dispatch("matmul_forward_texels", {y, x, part, bias ? bias : x}, args,
                    groups_for(tile, tokens, count), {tile.gx * tile.gy, tile.gx, tile.tm, tile.tn, type});
@@ -57,14 +74,23 @@ void matmul_forward(Recorder& rec, const Tensor& y, const Tensor& x, const Tenso
 }
 
 void matmul_backward(Recorder& rec, const Tensor& dx, const Tensor& dy, const Tensor& w, bool accumulate) {
+  require(static_cast<bool>(w), "matmul_backward: w is missing");
+  expect_rows("matmul_backward", "dy", dy, w.shape[0], dy.shape.rows());
+  matmul_backward_tile(rec, dx, dy, w, 0, accumulate);
+}
+
+void matmul_backward_tile(Recorder& rec, const Tensor& dx, const Tensor& dy, const Tensor& w,
+                          std::uint64_t begin, bool accumulate) {
   const std::uint32_t type = weight_type("matmul_backward", w);
-  const std::uint64_t tokens = dy.shape.rows(), n = w.shape[1], m = w.shape[0];
+  const std::uint64_t tokens = dy.shape.rows(), n = w.shape[1];
+  const std::uint64_t m = all_outputs("matmul_backward", dy, w, begin);
   expect_rows("matmul_backward", "dy", dy, m, tokens);
   expect_rows("matmul_backward", "dx", dx, n, tokens);
   for_parts(rec, w, [&](const vk::Slice& part, std::uint32_t first, std::uint32_t count) {
-    const MatmulArgs args{static_cast<std::uint32_t>(tokens), static_cast<std::uint32_t>(n), count, first,
-                          static_cast<std::uint32_t>(m),      accumulate || first > 0};
-    if (reads_texels(rec.device().info(), {n, m}, {dy.memory.size, part.size})) {
+    const MatmulArgs args{
+        static_cast<std::uint32_t>(tokens),        static_cast<std::uint32_t>(n), count,
+        static_cast<std::uint32_t>(begin + first), static_cast<std::uint32_t>(m), accumulate || first > 0};
+    if (reads_texels(rec.device().info(), {n, m, count}, {dy.memory.size, part.size})) {
       const GemmTile tile = choose_texel_tile(tokens, 8);
       rec.dispatch("matmul_backward_texels", {dx, dy, part}, args, groups_for(tile, tokens, n),
                    {tile.gx * tile.gy, tile.gx, tile.tm, tile.tn, type});
@@ -78,18 +104,22 @@ void matmul_backward(Recorder& rec, const Tensor& dx, const Tensor& dy, const Te
 }
 
 void matmul_backward_weight(Recorder& rec, const Tensor& dw, const Tensor& dy, const Tensor& x) {
-  const std::uint64_t tokens = x.shape.rows(), n = x.shape.back(), m = dy.shape.back();
+  expect("matmul_backward_weight", "dw", dw, DType::f32, {dy.shape.back(), x.shape.back()});
+  matmul_backward_weight_tile(rec, dw, dy, x, 0);
+}
+
+void matmul_backward_weight_tile(Recorder& rec, const Tensor& dw, const Tensor& dy, const Tensor& x,
+                                 std::uint64_t begin) {
+  require(static_cast<bool>(dw) && dw.shape.rank() == 2, "matmul_backward_weight: dw is no matrix");
+  const std::uint64_t tokens = x.shape.rows(), n = x.shape.back();
+  const std::uint64_t m = all_outputs("matmul_backward_weight", dy, dw, begin);
   expect_rows("matmul_backward_weight", "x", x, n, tokens);
   expect_rows("matmul_backward_weight", "dy", dy, m, tokens);
-  expect("matmul_backward_weight", "dw", dw, DType::f32, {m, n});
+  expect("matmul_backward_weight", "dw", dw, DType::f32, {dw.shape[0], n});
   for_parts(rec, dw, [&](const vk::Slice& part, std::uint32_t first, std::uint32_t count) {
-    const MatmulArgs args{static_cast<std::uint32_t>(tokens),
-                          static_cast<std::uint32_t>(n),
-                          count,
-                          first,
-                          static_cast<std::uint32_t>(m),
-                          0};
-    if (reads_texels(rec.device().info(), {n, m}, {dy.memory.size, x.memory.size})) {
+    const MatmulArgs args{static_cast<std::uint32_t>(tokens),        static_cast<std::uint32_t>(n), count,
+                          static_cast<std::uint32_t>(begin + first), static_cast<std::uint32_t>(m), 0};
+    if (reads_texels(rec.device().info(), {n, m, count}, {dy.memory.size, x.memory.size})) {
       const GemmTile tile = choose_texel_tile(count, 8);
       rec.dispatch("matmul_backward_weight_texels", {part, dy, x}, args, groups_for(tile, count, n),
                    {tile.gx * tile.gy, tile.gx, tile.tm, tile.tn});

@@ -28,7 +28,9 @@ Tensor Tensor::rows(std::uint64_t first, std::uint64_t count) const {
           shape.text());
   const std::uint64_t row_bytes = shape.elements() / shape[0] * size_of(dtype);
   Tensor part = *this;
-  part.memory = memory.part(first * row_bytes, count * row_bytes);
+  // 16-bit tensors end on a whole word of padding, which the part may need.
+  const std::uint64_t offset = first * row_bytes;
+  part.memory = memory.part(offset, std::min(memory.size - offset, (count * row_bytes + 3) / 4 * 4));
   switch (shape.rank()) {
     case 1:
       part.shape = {count};

@@ -1,5 +1,7 @@
 #include "ops/matmul.h"
 
+#include <array>
+
 #include "base/half.h"
 #include "ops/matmul_reference.h"
 #include "tests/support/gpu.h"
@@ -140,6 +142,34 @@ TEST(matmul, gram_matrix_is_symmetric_and_repeats) {
     for (std::size_t j = 0; j < i; ++j) ASSERT_EQ(g[i * n + j], g[j * n + i]) << i << ", " << j;
   }
   EXPECT_EQ(g, test::read(again));
+}
+
+// A weight that is there one tile at a time gives what the whole one gives.
+TEST(matmul, tiles_of_a_weight) {
+  for (const auto& [tokens, n, m] : {std::array<std::uint64_t, 3>{24, 96, 168}, {5, 33, 130}}) {
+    const auto x = normal(tokens * n, 1), w = normal(m * n, 2), b = normal(m, 3), dy = normal(tokens * m, 4);
+    test::Tensors t;
+    const Tensor y = t.empty({tokens, m}), dx = t.empty({tokens, n}), dw = t.zeros({m, n});
+    const Tensor tx = t.f32({tokens, n}, x), tw = t.f32({m, n}, w), tb = t.f32({m}, b),
+                 tdy = t.f32({tokens, m}, dy);
+    test::run([&](Recorder& rec) {
+      for (const std::uint64_t first : {0, 128}) {
+        const std::uint64_t count = std::min<std::uint64_t>(128, m - first);
+        matmul_forward_tile(rec, y, tx, tw.rows(first, count), first, tb);
+        matmul_backward_tile(rec, dx, tdy, tw.rows(first, count), first, first > 0);
+        matmul_backward_weight_tile(rec, dw.rows(first, count), tdy, tx, first);
+      }
+    });
+    const auto X = cast<double>(x), W = cast<double>(w), B = cast<double>(b), DY = cast<double>(dy);
+    std::vector<double> want, size, want_dx, want_dw, size_dx, size_dw, db;
+    reference::matmul_forward(want, X, W, B, m, n);
+    reference::matmul_forward(size, absolute(X), absolute(W), absolute(B), m, n);
+    test::expect_close(test::read(y), want, size, n + 1.0, "y");
+    reference::matmul_backward(want_dx, want_dw, db, DY, X, W, m, n);
+    reference::matmul_backward(size_dx, size_dw, db, absolute(DY), absolute(X), absolute(W), m, n);
+    test::expect_close(test::read(dx), want_dx, size_dx, m, "dx");
+    test::expect_close(test::read(dw), want_dw, size_dw, tokens, "dw");
+  }
 }
 
 TEST(matmul, refuses_a_wrong_shape_by_name) {
