@@ -38,8 +38,10 @@ struct MethodSetup {
   std::uint32_t bits = 0;  // of the base; of the method's own grid where the base is dense; or 0
   int group_size = -1;     // of the same; -1: per channel
   bool symmetric = false;  // of the method's own grid
-  std::string targets{};   // "q,k,v,o,gate,up,down": projections that are trained
-  std::string model{};     // name of the base model, for the adapter's files
+  /// What the forward rounds the scales of the method's own grid to: f16 or f32.
+  DType scale_dtype = DType::f16;
+  std::string targets{};                     // "q,k,v,o,gate,up,down": projections that are trained
+  std::string model{};                       // name of the base model, for the adapter's files
   std::map<std::string, std::string> set{};  // options of the method, "qwha.select" → "omp"
   std::uint64_t seed = 0;
 };

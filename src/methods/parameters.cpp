@@ -15,21 +15,38 @@ Tensor whole(const vk::Slice& block) { return {block, DType::f32, {block.size / 
 
 }  // namespace
 
-Parameters::Parameters()
-    : values_("parameters", vk::MemoryKind::device, range_bytes),
-      gradients_("gradients", vk::MemoryKind::device, range_bytes),
-      m_("first moments", vk::MemoryKind::device, range_bytes),
-      v_("second moments", vk::MemoryKind::device, range_bytes) {}
+Parameters::Memory::Memory(const ParameterGroup& of)
+    : group(of),
+      values("parameters", vk::MemoryKind::device, range_bytes),
+      gradients("gradients", vk::MemoryKind::device, range_bytes),
+      m("first moments", vk::MemoryKind::device, range_bytes),
+      v("second moments", vk::MemoryKind::device, range_bytes) {}
 
-Parameter Parameters::add(std::string name, const Shape& shape) {
+Parameter Parameters::add(std::string name, const Shape& shape, const ParameterGroup& group) {
+  auto found = std::ranges::find_if(memory_, [&](const auto& memory) { return memory->group == group; });
+  if (found == memory_.end()) found = memory_.insert(found, std::make_unique<Memory>(group));
+  Memory& memory = **found;
   // The same reservations in the same order give all four arenas the same layout.
-  const Parameter parameter{std::move(name), reserve(values_, DType::f32, shape),
-                            reserve(gradients_, DType::f32, shape)};
-  reserve(m_, DType::f32, shape);
-  reserve(v_, DType::f32, shape);
+  const Parameter parameter{std::move(name), reserve(memory.values, DType::f32, shape),
+                            reserve(memory.gradients, DType::f32, shape)};
+  reserve(memory.m, DType::f32, shape);
+  reserve(memory.v, DType::f32, shape);
   parameters_.push_back(parameter);
   trained_ += shape.elements();
   return parameter;
+}
+
+std::uint64_t Parameters::value_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const auto& memory : memory_) bytes += memory->values.bytes();
+  return bytes;
+}
+
+std::uint64_t Parameters::state_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const auto& memory : memory_)
+    bytes += memory->gradients.bytes() + memory->m.bytes() + memory->v.bytes();
+  return bytes;
 }
 
 const Parameter& Parameters::at(const std::string& name) const {
@@ -45,12 +62,14 @@ void Parameters::start(const std::string& name, std::vector<float> values) {
 }
 
 void Parameters::commit(vk::Device& device, bool training) {
-  values_.commit(device);
-  if (!training) return;
-  for (vk::Arena* arena : {&gradients_, &m_, &v_}) arena->commit(device);
-  const auto values = values_.blocks(), gradients = gradients_.blocks(), m = m_.blocks(), v = v_.blocks();
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    ranges_.push_back({whole(values[i]), whole(gradients[i]), whole(m[i]), whole(v[i])});
+  for (const auto& memory : memory_) {
+    memory->values.commit(device);
+    if (!training) continue;
+    for (vk::Arena* arena : {&memory->gradients, &memory->m, &memory->v}) arena->commit(device);
+    const auto values = memory->values.blocks(), gradients = memory->gradients.blocks(),
+               m = memory->m.blocks(), v = memory->v.blocks();
+    for (std::size_t i = 0; i < values.size(); ++i)
+      ranges_.push_back({whole(values[i]), whole(gradients[i]), whole(m[i]), whole(v[i]), memory->group});
   }
 }
 
@@ -61,7 +80,9 @@ void Parameters::upload(vk::Device& device) {
 
 std::vector<Tensor> Parameters::values() const {
   std::vector<Tensor> all;
-  for (const vk::Slice& block : values_.blocks()) all.push_back(whole(block));
+  for (const auto& memory : memory_) {
+    for (const vk::Slice& block : memory->values.blocks()) all.push_back(whole(block));
+  }
   return all;
 }
 

@@ -1,10 +1,11 @@
 // What a run trains: one logical block of fp32 masters, whatever the method, with its gradients and optimizer
-// state in the same layout. The block is cut into ranges that fit a binding; every range is one dispatch of
-// norm, clip and AdamW.
+// state in the same layout. The block is cut into ranges that fit a binding and are trained alike; every
+// range is one dispatch of norm, clip and AdamW.
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -21,12 +22,18 @@ struct Parameter {
   Tensor gradient;  // f32, the same shape; kernels add to it, AdamW zeroes it
 };
 
+/// How a tensor is trained where it differs from the others.
+struct ParameterGroup {
+  float rate = 1;     // times the learning rate
+  bool decay = true;  // takes part in weight decay
+
+  friend bool operator==(const ParameterGroup&, const ParameterGroup&) = default;
+};
+
 class Parameters {
  public:
-  Parameters();
-
   /// Room for a trained tensor; before commit. Names differ.
-  Parameter add(std::string name, const Shape& shape);
+  Parameter add(std::string name, const Shape& shape, const ParameterGroup& group = {});
 
   /// The values that a parameter begins with, instead of zeros, for `upload`.
   void start(const std::string& name, std::vector<float> values);
@@ -39,6 +46,7 @@ class Parameters {
 
   struct Range {
     Tensor value, gradient, m, v;  // f32, the same length
+    ParameterGroup group;
   };
   std::span<const Range> ranges() const { return ranges_; }
   /// The values of every range, for training or not.
@@ -47,11 +55,17 @@ class Parameters {
   const Parameter& at(const std::string& name) const;
 
   std::uint64_t trained() const { return trained_; }
-  std::uint64_t value_bytes() const { return values_.bytes(); }
-  std::uint64_t state_bytes() const { return gradients_.bytes() + m_.bytes() + v_.bytes(); }
+  std::uint64_t value_bytes() const;
+  std::uint64_t state_bytes() const;  // gradients and moments
 
  private:
-  vk::Arena values_, gradients_, m_, v_;
+  struct Memory {  // of one group
+    ParameterGroup group;
+    vk::Arena values, gradients, m, v;
+
+    explicit Memory(const ParameterGroup& of);
+  };
+  std::vector<std::unique_ptr<Memory>> memory_;
   std::vector<Parameter> parameters_;
   std::map<std::string, std::vector<float>> starts_;
   std::vector<Range> ranges_;

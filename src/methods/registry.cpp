@@ -4,7 +4,9 @@
 
 #include "base/error.h"
 #include "methods/full.h"
+#include "methods/l4q.h"
 #include "methods/lora.h"
+#include "methods/lr_qat.h"
 #include "methods/peqa.h"
 #include "methods/qwha.h"
 
@@ -14,6 +16,8 @@ std::span<const MethodEntry* const> methods() {
   static const MethodEntry* const all[] = {
       &qwha_method,
       &peqa_method,
+      &l4q_method,
+      &lr_qat_method,
       &lora_method,
       &full_method,
   };

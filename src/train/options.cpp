@@ -136,7 +136,9 @@ RunOptions resolve(RunOptions o) {
   one_of("quantizer", o.quantizer, {"rtn", "gptq", "magr-gptq"});
   one_of("schedule", o.schedule, {"cosine", "linear", "constant"});
   one_of("precision", o.precision, {"auto", "fp32"});
-  one_of("scale-dtype", o.scale_dtype, {"fp16"});
+  one_of("scale-dtype", o.scale_dtype, {"fp16", "fp32"});
+  require(o.scale_dtype == "fp16" || method.base == BaseRule::own_grid,
+          "scale-dtype: {} trains on a base whose scales are fp16; leave it out", o.method);
   one_of("checkpointing", o.checkpointing, {"none"});
   if (o.bits != 0) one_of("bits", std::to_string(o.bits), {"2", "3", "4", "8"});
   require(o.bits == 0 || method.base != BaseRule::dense,

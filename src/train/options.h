@@ -84,7 +84,8 @@ void visit_options(Options& o, Visit&& visit) {
   visit("weight-decay", o.weight_decay, true, "decoupled weight decay; negative: the method's default");
   visit("max-grad-norm", o.max_grad_norm, true, "gradients are clipped to this norm; 0: not");
   visit("precision", o.precision, true, "auto or fp32: activations and accumulation in fp32");
-  visit("scale-dtype", o.scale_dtype, true, "fp16: the type that the forward rounds scales to");
+  visit("scale-dtype", o.scale_dtype, true,
+        "the type that the forward rounds scales to: fp16, as files hold them, or fp32");
   visit("checkpointing", o.checkpointing, true, "none: every layer keeps its activations");
   visit("eval-every", o.eval_every, false, "steps between evaluations; 0: only at the end");
   visit("save-every", o.save_every, false, "steps between checkpoints; 0: only at the end");

@@ -20,6 +20,7 @@ Session::Session(const ModelConfig& config, const WeightFormat& format, const Ru
                           .bits = format.bits > 0 ? format.bits : options.bits,
                           .group_size = format.bits > 0 ? format.group_size : options.group_size,
                           .symmetric = options.symmetric,
+                          .scale_dtype = options.scale_dtype == "fp32" ? DType::f32 : DType::f16,
                           .targets = options.targets,
                           .model = options.model,
                           .set = options.set,

@@ -76,10 +76,13 @@ TrainingStep::TrainingStep(vk::Device& device, Session& session, PassMemory& pas
       const auto scope = rec.scope("update");
       ring_read(rec, step_words_, step_ring_, step_counter_);
       global_norm(rec, norm, gradients, norm_scratch, options.max_grad_norm);
-      const AdamwOptions adamw_options{
-          .beta1 = beta1, .beta2 = beta2, .epsilon = epsilon, .weight_decay = options.weight_decay};
       for (const Parameters::Range& range : session.parameters().ranges()) {
-        adamw(rec, range.value, range.gradient, range.m, range.v, step_, norm, adamw_options);
+        const AdamwOptions adamw_options{.beta1 = beta1,
+                                         .beta2 = beta2,
+                                         .epsilon = epsilon,
+                                         .weight_decay = range.group.decay ? options.weight_decay : 0};
+        adamw(rec, range.value, range.gradient, range.m, range.v, step_, norm, adamw_options,
+              range.group.rate);
       }
       ring_write(rec, result_ring_, step_counter_, results_);
       ring_advance(rec, step_counter_);

@@ -72,6 +72,28 @@ const std::vector<Variant>& variants() {
        .set = {{"lora.init", "cloq"}},
        .spread = 0.05f},
       {.name = "full", .method = "full", .identity = true},
+      {.name = "l4q", .method = "l4q", .grid_bits = 3, .smooth = false, .learning_rate = 1e-3},
+      {.name = "l4q_symmetric",
+       .method = "l4q",
+       .group_size = -1,
+       .set = {{"l4q.train_offset", "off"}, {"l4q.grad_scale", "lsq"}},
+       .grid_bits = 4,
+       .smooth = false,
+       .learning_rate = 1e-3},
+      // Adapters in units of the grid move codes only at a large rate.
+      {.name = "lr_qat",
+       .method = "lr-qat",
+       .set = {{"lr-qat.scale_rate", "0.02"}},
+       .grid_bits = 3,
+       .smooth = false,
+       .learning_rate = 0.05},
+      {.name = "lr_qat_codes",
+       .method = "lr-qat",
+       .group_size = -1,
+       .set = {{"lr-qat.phi", "int"}, {"lr-qat.asymmetric", "on"}, {"lr-qat.scale_rate", "0.02"}},
+       .grid_bits = 2,
+       .smooth = false,
+       .learning_rate = 0.05},
   };
   return list;
 }

@@ -1,0 +1,257 @@
+#include "methods/lr_qat.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "base/parallel.h"
+#include "methods/option_text.h"
+#include "quantize/rtn.h"
+#include "tensor/packing.h"
+
+namespace walsh {
+namespace {
+
+class LrQatLinear final : public LowRankLinear {
+ public:
+  LrQatLinear(std::vector<BaseWeight> weights, std::vector<std::optional<LowRankFactors>> factors,
+              LrQatMethod& method, const TileScratch& scratch, std::vector<FrozenPhi> phi,
+              std::vector<Parameter> scales)
+      : LowRankLinear(std::move(weights), std::move(factors), scratch),
+        method_(method),
+        quantiser_(method.quantiser(weights_[0].columns)),
+        phi_(std::move(phi)),
+        scales_(std::move(scales)) {}
+
+  void load(vk::Device& device, std::size_t i, std::span<const float> weight) override {
+    const PhiFormat format = method_.format();
+    const LrQatMethod::Ranges grid = method_.take_ranges(weights_[i].name, weight, weights_[i].columns);
+    const auto phi = make_phi(weight, std::span<const float>(grid.scale),
+                              std::span<const std::uint32_t>(grid.zeros), format);
+    const FrozenPhi& to = phi_[i];
+    if (to.zeros) device.upload(to.zeros, grid.zeros);
+    if (format.packed()) {
+      device.upload(to.packed, pack_phi(phi, to.columns, format));
+    } else if (format.store == PhiStore::bf16) {
+      std::vector<std::uint16_t> halves;
+      for (const float value : phi) halves.push_back(float_to_bf16(value));
+      device.upload(to.dense, halves);
+    } else {
+      device.upload(to.dense, phi);
+    }
+  }
+
+  /// Of an asymmetric grid; otherwise empty.
+  std::vector<std::uint32_t> zeros(vk::Device& device, std::size_t i) const {
+    return phi_[i].zeros ? device.download<std::uint32_t>(phi_[i].zeros) : std::vector<std::uint32_t>{};
+  }
+
+ private:
+  void make(vk::Recorder& rec, std::size_t i, std::uint64_t first, const Tensor& w,
+            const Tensor& product) const override {
+    const std::uint64_t count = w.shape[0];
+    requantize_forward(rec, w, phi_[i].tile(first, count), product, scales_[i].value.rows(first, count),
+                       quantiser_);
+  }
+
+  void differentiate(vk::Recorder& rec, std::size_t i, std::uint64_t first, const Tensor& g,
+                     const Tensor& product) const override {
+    const std::uint64_t count = g.shape[0];
+    requantize_backward(rec, g, scales_[i].gradient.rows(first, count), phi_[i].tile(first, count), product,
+                        scales_[i].value.rows(first, count), quantiser_);
+  }
+
+  LrQatMethod& method_;
+  RequantizeOptions quantiser_;
+  std::vector<FrozenPhi> phi_;  // by projection; empty where it is no target
+  std::vector<Parameter> scales_;
+};
+
+}  // namespace
+
+void set_lr_qat_option(LrQatOptions& o, std::string_view key, std::string_view value) {
+  if (key == "phi") {
+    o.phi = parse_phi_store(value);
+  } else if (key == "p") {
+    o.p = option_number("lr-qat.p", value, 0, 16);
+    require(o.p == 0 || o.p >= 1, "lr-qat.p={}: expected 1 to 16, or 0 for the weights' own range", value);
+  } else if (key == "scale_rate") {
+    o.scale_rate = option_number("lr-qat.scale_rate", value, 0, 1e6);
+  } else if (key == "asymmetric") {
+    o.asymmetric = option_word("lr-qat.asymmetric", value, {"off", "on"}) == 1;
+  } else if (key == "tile_rows") {
+    o.tile_rows = option_tile_rows("lr-qat.tile_rows", value);
+  } else {
+    refuse("lr-qat.{}: no such option; known are phi, p, scale_rate, asymmetric, tile_rows", key);
+  }
+}
+
+LrQatMethod::LrQatMethod(const MethodSetup& setup) : Method(setup) {
+  for (const auto& [key, value] : setup_.set) {
+    if (key.starts_with("lr-qat.")) set_lr_qat_option(options_, key.substr(7), value);
+  }
+  require(setup_.rank > 0, "lr-qat: rank 0, expected 1 or more");
+  scratch_ = reserve_tiles(setup_, options_.tile_rows);
+}
+
+PhiFormat LrQatMethod::format() const {
+  return {.store = options_.phi, .bits = setup_.bits, .asymmetric = options_.asymmetric};
+}
+
+RequantizeOptions LrQatMethod::quantiser(std::uint32_t columns) const {
+  return {.group_size = checked_group_size(columns, setup_.bits, setup_.group_size, "lr-qat"),
+          .scaling = static_cast<float>(setup_.alpha / setup_.rank),
+          .half_scale = setup_.scale_dtype == DType::f16};
+}
+
+// Phi0 takes the place of a target's weight, which comes to LrQatLinear::load.
+Weight LrQatMethod::reserve_weight(vk::Arena& arena, const std::string& name, DType dtype,
+                                   const Shape& shape) {
+  const std::string module = name.substr(0, name.rfind('.'));
+  if (name.ends_with("_proj.weight") && is_target(setup_.targets, module)) return {};
+  return Method::reserve_weight(arena, name, dtype, shape);
+}
+
+std::unique_ptr<Linear> LrQatMethod::make_linear(std::vector<BaseWeight> weights) {
+  const auto is_ours = [&](const BaseWeight& w) { return is_target(setup_.targets, w.name); };
+  if (std::ranges::none_of(weights, is_ours)) return std::make_unique<FrozenLinear>(std::move(weights));
+  std::vector<std::optional<LowRankFactors>> factors;
+  std::vector<FrozenPhi> phis;
+  std::vector<Parameter> scales;
+  std::vector<std::string> names;
+  const std::uint32_t group = quantiser(weights[0].columns).group_size;
+  const PhiFormat phi_format = format();
+  for (const BaseWeight& w : weights) {
+    names.push_back(w.name);
+    phis.emplace_back();
+    scales.emplace_back();
+    factors.emplace_back();
+    if (!is_ours(w)) continue;
+    const Shape grid{w.rows, w.columns / group};
+    FrozenPhi& phi = phis.back();
+    phi.columns = w.columns;
+    phi.bits = phi_format.bits;
+    phi.fraction = phi_format.fraction();
+    if (phi_format.packed()) {
+      phi.packed =
+          reserve(setup_.arena, DType::u32, {w.rows, words_per_row(w.columns, phi.bits + phi.fraction)});
+    } else {
+      phi.dense = reserve(setup_.arena, phi_format.store == PhiStore::bf16 ? DType::bf16 : DType::f32,
+                          {w.rows, w.columns});
+    }
+    if (phi_format.asymmetric) phi.zeros = reserve(setup_.arena, DType::u32, grid);
+    factors.back() = add_low_rank(setup_, w.name, w.rows, w.columns);
+    scales.back() = setup_.parameters.add(w.name + ".scale", grid,
+                                          {.rate = static_cast<float>(options_.scale_rate), .decay = false});
+  }
+  auto linear = std::make_unique<LrQatLinear>(std::move(weights), factors, *this, scratch_, std::move(phis),
+                                              std::move(scales));
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (factors[i]) targets_[names[i]] = {linear.get(), i};
+  }
+  return linear;
+}
+
+LrQatMethod::Ranges LrQatMethod::ranges(const std::string& name, std::span<const float> weight,
+                                        std::uint32_t columns) const {
+  const std::uint32_t group = quantiser(columns).group_size, bits = setup_.bits;
+  const auto p = static_cast<float>(options_.p);
+  Ranges out{std::vector<float>(weight.size() / group), {}};
+  if (options_.asymmetric) out.zeros.resize(out.scale.size());
+  const auto find = [&](std::size_t k) {
+    const auto w = weight.subspan(k * group, group);
+    for (const float value : w) {
+      require(std::isfinite(value), "{}: a weight of row {} is {}, not a finite number", name,
+              k * group / columns, value);
+    }
+    if (!options_.asymmetric) {
+      out.scale[k] = p == 0 ? symmetric_scale(w, bits) : lp_grid(w, bits, p).scale;
+    } else if (p == 0) {
+      const auto grid = asymmetric_grid(w, bits);
+      out.scale[k] = grid.scale;
+      out.zeros[k] = static_cast<std::uint32_t>(grid.zero);
+    } else {
+      const auto grid = shrink_grid(w, bits, p);
+      out.scale[k] = grid.scale;
+      out.zeros[k] = static_cast<std::uint32_t>(grid.zero);
+    }
+    // Phi0 belongs to the scale that the forward uses.
+    if (setup_.scale_dtype == DType::f16) out.scale[k] = stored_grid(out.scale[k], 0).scale;
+  };
+  parallel_for(out.scale.size(), find);
+  return out;
+}
+
+void LrQatMethod::start_projection(const ProjectionStart& p) {
+  setup_.parameters.start(p.name + ".A", low_rank_start(setup_.seed, p.index, setup_.rank, p.columns));
+  const Ranges& found = ranges_[p.name] = ranges(p.name, p.original, p.columns);
+  setup_.parameters.start(p.name + ".scale", found.scale);
+}
+
+LrQatMethod::Ranges LrQatMethod::take_ranges(const std::string& name, std::span<const float> weight,
+                                             std::uint32_t columns) {
+  const auto found = ranges_.find(name);
+  if (found == ranges_.end()) return ranges(name, weight, columns);
+  Ranges taken = std::move(found->second);
+  ranges_.erase(found);
+  return taken;
+}
+
+QuantizedMatrix LrQatMethod::merged(vk::Device& device, const std::string& name) const {
+  const auto found = targets_.find(name);
+  require(found != targets_.end(), "{} is not trained in this run", name);
+  require(setup_.scale_dtype == DType::f16,
+          "{}: trained with fp32 scales, which no file of codes holds exactly", name);
+  const auto& [linear, index] = found->second;
+  const BaseWeight& base = linear->weights()[index];
+  const auto weight = linear->weight(device, index);
+  const auto scale = device.download<float>(setup_.parameters.at(name + ".scale").value);
+  QuantizedMatrix out{.rows = base.rows,
+                      .columns = base.columns,
+                      .bits = setup_.bits,
+                      .group_size = quantiser(base.columns).group_size,
+                      .symmetric = !options_.asymmetric,
+                      .codes = {},
+                      .grid = {}};
+  const auto zeros = static_cast<const LrQatLinear*>(linear)->zeros(device, index);
+  std::vector<std::uint8_t> codes(weight.size());
+  for (std::size_t k = 0; k < scale.size(); ++k) {
+    const StoredGrid grid =
+        stored_grid(scale[k], zeros.empty() ? 1 << (out.bits - 1) : static_cast<int>(zeros[k]));
+    out.grid.push_back(grid.word);
+    for (std::size_t i = k * out.group_size; i < (k + 1) * out.group_size; ++i) {
+      const float level = std::nearbyint(weight[i] / grid.scale),
+                  code = level + static_cast<float>(grid.zero);
+      if (!(code >= 0 && code <= static_cast<float>(code_steps(out.bits)) && grid.scale * level == weight[i]))
+        fail("{}: weight {} is {}, which is no code of its group", name, i, weight[i]);
+      codes[i] = static_cast<std::uint8_t>(code);
+    }
+  }
+  for (std::size_t row = 0; row < out.rows; ++row) {
+    const auto words = pack_codes(std::span(codes).subspan(row * out.columns, out.columns), out.bits);
+    out.codes.insert(out.codes.end(), words.begin(), words.end());
+  }
+  return out;
+}
+
+// Rates of the paper's reproduction command: 1e-3 for A and B, 1e-5 for s, decay 0, linear warm-up over 10 %;
+// at its rank of 32 the product is scaled by 1/32.
+const MethodEntry lr_qat_method{.name = "lr-qat",
+                                .summary = "low-rank adapters in units of the grid, over frozen codes",
+                                .base = BaseRule::own_grid,
+                                .defaults = {.rank = 32,
+                                             .alpha_per_rank = 1.0 / 32,
+                                             .learning_rate = 1e-3,
+                                             .weight_decay = 0,
+                                             .warmup = 0.1,
+                                             .epochs = 1},
+                                .check_option =
+                                    [](std::string_view key, std::string_view value) {
+                                      LrQatOptions scratch;
+                                      set_lr_qat_option(scratch, key, value);
+                                    },
+                                .make = [](const MethodSetup& setup) -> std::unique_ptr<Method> {
+                                  return std::make_unique<LrQatMethod>(setup);
+                                }};
+
+}  // namespace walsh
