@@ -1,5 +1,5 @@
 //! variants: RUN=1,8
-// weight[i,j] = s·(clip(round(phi[i,j] + scaling·product[i,j]), lowest, highest) − zero), a run of weights an invocation
+// weight[i,j] = s·(clip(round(phi[i,j] + scaling·product[i,j]), lowest, highest) − zero); a run an invocation
 #version 460
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_GOOGLE_include_directive : require

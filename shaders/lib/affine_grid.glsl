@@ -1,7 +1,8 @@
 // The quantiser of fake_quant for one weight:
 //   v = (w0 + alpha·product − b)/s,  q = round(clamp(v, Qn, Qp)),  w = s·q + b.
 // With HALF the grid is what a block of 16-bit scale and offset holds, w = d·(q − Qn) + m, d = half(s),
-// m = half(b + d·Qn), and v belongs to that d and m. d·(q − Qn) is exact in fp32, so a fused multiply-add changes nothing.
+// m = half(b + d·Qn), and v belongs to that d and m. d·(q − Qn) is exact in fp32, so that a fused multiply-add changes
+// nothing.
 // The including kernel defines HALF, OFFSET, args and the buffers scale and offset before this file.
 #include "round_half.glsl"
 

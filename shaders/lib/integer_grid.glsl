@@ -1,4 +1,5 @@
-// The quantiser of requantize: z = phi + scaling·product, code = clip(round(z), lowest, highest), w = s·(code − zero).
+// The quantiser of requantize:
+//   z = phi + scaling·product,  code = clip(round(z), lowest, highest),  w = s·(code − zero)
 // INTEGER: phi is whole and round(phi + c) is taken as phi + round(c), which differs on ties.
 //
 // phi is a float (STORE 0, 1, 2: f32, f16, bf16) or packed (3): a stream of CODE_BITS bits, phi = bits·unit + lowest.

@@ -14,12 +14,7 @@ namespace walsh {
 
 std::span<const MethodEntry* const> methods() {
   static const MethodEntry* const all[] = {
-      &qwha_method,
-      &peqa_method,
-      &l4q_method,
-      &lr_qat_method,
-      &lora_method,
-      &full_method,
+      &qwha_method, &peqa_method, &l4q_method, &lr_qat_method, &lora_method, &full_method,
   };
   return all;
 }
