@@ -1,6 +1,6 @@
 // Bit layouts against packing.json: streams, nibbles, GPTQ tensors, GGUF blocks.
 #include "tensor/packing.h"
-#include "io/gguf_block.h"
+#include "io/ggml_blocks.h"
 #include "io/gptq.h"
 #include "tests/support/vectors.h"
 
@@ -59,18 +59,16 @@ void compare_gptq(const VectorCase& c) {
 }
 
 void compare_gguf(const VectorCase& c) {
-  const auto codes = c.input("codes").as<std::uint8_t>();
-  const std::span<const std::uint8_t, gguf_block_size> block(codes.data(), gguf_block_size);
-  const std::uint16_t d = float_to_f16(c.param<float>("d"));
-  if (c.expected("bytes").data.size() == 18) {
-    const auto packed = pack_q4_0(block, d);
-    c.compare("bytes", packed);
-    c.compare("dequant", dequantize(packed));
-  } else {
-    const auto packed = pack_q4_1(block, d, float_to_f16(c.param<float>("m")));
-    c.compare("bytes", packed);
-    c.compare("dequant", dequantize(packed));
-  }
+  const GgmlType type = c.expected("bytes").data.size() == 18 ? GgmlType::q4_0 : GgmlType::q4_1;
+  GgmlCodes codes{.d_f16 = float_to_f16(c.param<float>("d"))};
+  std::ranges::copy(c.input("codes").as<std::uint8_t>(), codes.codes.begin());
+  if (type == GgmlType::q4_1) codes.m_f16 = float_to_f16(c.param<float>("m"));
+  std::vector<std::uint8_t> block(format_of(type).bytes);
+  write_codes(type, codes, std::as_writable_bytes(std::span(block)));
+  c.compare("bytes", block);
+  std::vector<float> weights(32);
+  dequantize(type, std::as_bytes(std::span(block)), weights);
+  c.compare("dequant", weights);
 }
 
 }  // namespace
