@@ -1,4 +1,4 @@
-// ds[i,k] += Σ_{j in group k} g[i,j] · (q[i,j] − z[i,k]) for rows i of a tile, g = its rows of the weight's gradient;
+// ds[i,k] += Σ_{j in group k} g[i,j] · (q[i,j] − z[i,k]), z = 0 beside a float offset, for rows i of a tile, g = its rows of the weight's gradient;
 // one invocation a group, columns in order
 #version 460
 #extension GL_EXT_control_flow_attributes : require
@@ -8,6 +8,7 @@
 
 layout(local_size_x = 64) in;
 layout(constant_id = 0) const uint BITS = 4;
+layout(constant_id = 1) const bool OFFSET = false;
 layout(binding = 0) buffer Ds { float ds[]; };
 layout(binding = 1) readonly buffer G { float g[]; };
 layout(binding = 2) readonly buffer Codes { uint codes[]; };
@@ -18,7 +19,7 @@ void main() {
   const uint groups = args.columns / args.group_size, element = element_index(64);
   const uint tile_row = element / groups, k = element % groups, row = args.first + tile_row;
   if (tile_row >= args.count) return;
-  const float zero = float(grid[row * groups + k] >> 16);
+  const float zero = OFFSET ? 0.0 : float(grid[row * groups + k] >> 16);
   float sum = 0.0;
   uint loaded = 0xffffffffu, word = 0;  // the last word of codes that was read
   for (uint j = k * args.group_size; j < (k + 1) * args.group_size; ++j) {

@@ -7,6 +7,7 @@
 
 layout(constant_id = 6) const uint BITS = 4;
 layout(constant_id = 7) const bool RUNS = true;
+layout(constant_id = 8) const bool OFFSET = false;
 layout(binding = 0) buffer Dx { float dx[]; };
 layout(binding = 1) readonly buffer Dy { float dy[]; };
 layout(binding = 2) readonly buffer Codes { uint codes[]; };

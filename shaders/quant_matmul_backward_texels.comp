@@ -10,6 +10,7 @@
 #include "lib/gemm_texels.glsl"
 
 layout(constant_id = 4) const uint BITS = 4;
+layout(constant_id = 5) const bool OFFSET = false;
 layout(binding = 0) buffer Dx { vec4 dx[]; };
 layout(binding = 1) uniform textureBuffer dy;
 layout(binding = 2) uniform utextureBuffer codes;
@@ -30,7 +31,7 @@ void load_b(uint k0, uint column0) {
   const uint first = min(column0, args.inputs - 32);
   [[unroll]] for (uint e = 0; e < STEP; ++e) {
     const uint of_group = grid_word(k0 + e, first);
-    const float scale = unpackHalf2x16(of_group).x, zero = float(of_group >> 16);
+    const float scale = unpackHalf2x16(of_group).x, zero = zero_of(of_group);
     uint words[BITS];
     codes32(k0 + e, first, words);
     [[unroll]] for (uint j = 0; j < TN; ++j) b[j * STEP + e] = weight32(words, j, scale, zero);

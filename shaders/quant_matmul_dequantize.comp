@@ -8,6 +8,7 @@
 layout(local_size_x = 64) in;
 layout(constant_id = 0) const uint BITS = 4;
 layout(constant_id = 1) const bool RUNS = true;
+layout(constant_id = 2) const bool OFFSET = false;
 layout(binding = 0) writeonly buffer Dense { float dense[]; };
 layout(binding = 1) readonly buffer Codes { uint codes[]; };
 layout(binding = 2) readonly buffer Grid { uint grid[]; };

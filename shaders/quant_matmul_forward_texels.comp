@@ -9,6 +9,7 @@
 #include "lib/gemm_texels.glsl"
 
 layout(constant_id = 4) const uint BITS = 4;
+layout(constant_id = 5) const bool OFFSET = false;
 layout(binding = 0) writeonly buffer Y { vec4 y[]; };
 layout(binding = 1) uniform textureBuffer x;
 layout(binding = 2) uniform utextureBuffer codes;
@@ -39,7 +40,7 @@ void open_block(uint k0, uint column0) {
     [[unroll]] for (uint i = 0; i < BITS; ++i) block_words[j * BITS + i] = words[i];
     const uint of_group = grid_word(row, k0);
     scales[j] = unpackHalf2x16(of_group).x;
-    zeros[j] = float(of_group >> 16);
+    zeros[j] = zero_of(of_group);
   }
 }
 

@@ -1,5 +1,5 @@
-// Reading a quantised matrix (src/tensor/quantized_matrix.h): w[i,j] = scale · (q − zero) in fp32.
-// The including kernel defines BITS, RUNS (whether groups are whole runs of eight columns), the buffers codes and grid
+// Reading a quantised matrix (src/tensor/quantized_matrix.h): w[i,j] = scale · (q − zero) in fp32, or
+// scale · q + offset where OFFSET. The including kernel defines BITS, RUNS (whether groups are whole runs of eight columns), OFFSET, the buffers codes and grid
 // and the push constants args (shaders/quant_matmul.h) before this file.
 
 uint grid_word(uint row, uint column) {
@@ -20,7 +20,8 @@ void dequantise8(uint row, uint first, uint of_group, out float w[8]) {
     if (!RUNS) of_group = grid_word(row, first + min(i, count - 1));
     const uint code = BITS == 8 ? ((i < 4 ? low : high) >> (8 * (i % 4))) & 255u
                                 : (low >> (BITS * i)) & ((1u << BITS) - 1u);
-    const float weight = unpackHalf2x16(of_group).x * (float(code) - float(of_group >> 16));
+    const vec2 halves = unpackHalf2x16(of_group);
+    const float weight = OFFSET ? halves.x * float(code) + halves.y : halves.x * (float(code) - float(of_group >> 16));
     w[i] = i < count ? weight : 0.0;
   }
 }

@@ -1,6 +1,7 @@
-// Reading a quantised matrix (src/tensor/quantized_matrix.h) through texels: w[i,j] = scale · (q − zero) in fp32.
+// Reading a quantised matrix (src/tensor/quantized_matrix.h) through texels: w[i,j] = scale · (q − zero) in fp32, or
+// scale · q + offset where OFFSET.
 // Groups are multiples of 32 columns, so that 32 codes from a multiple of 32 on begin at a word and share a grid word.
-// The including kernel defines BITS, the texel buffers codes and grid and the push constants args
+// The including kernel defines BITS, OFFSET, the texel buffers codes and grid and the push constants args
 // (shaders/quant_matmul.h) before this file.
 
 uint grid_word(uint row, uint column) {
@@ -23,10 +24,14 @@ void codes32(uint row, uint first, out uint words[BITS]) {
   }
 }
 
-// The c-th code of the 32.
+// The zero or the offset of a grid word.
+float zero_of(uint word) { return OFFSET ? unpackHalf2x16(word).y : float(word >> 16); }
+
+// The weight of the c-th code of the 32.
 float weight32(uint words[BITS], uint c, float scale, float zero) {
   const uint bit = c * BITS, word = bit / 32, shift = bit % 32;
   uint code = words[word] >> shift;
   if (shift + BITS > 32) code |= words[word + 1] << (32 - shift);
-  return scale * (float(code & ((1u << BITS) - 1u)) - zero);
+  const float q = float(code & ((1u << BITS) - 1u));
+  return OFFSET ? scale * q + zero : scale * (q - zero);
 }

@@ -114,7 +114,7 @@ void PeqaMethod::upload(vk::Device& device) {
   for (const PeqaScales& s : adapters_) {
     if (s.at_one.bits == 0) continue;
     auto grid = device.download<std::uint32_t>(s.quantized.grid);
-    for (std::uint32_t& word : grid) word = (word & 0xffff0000u) | f16_one;
+    for (std::uint32_t& word : grid) word = (s.quantized.offset ? 0 : word & 0xffff0000u) | f16_one;
     device.upload(s.at_one.grid, grid);
   }
 }

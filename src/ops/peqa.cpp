@@ -51,7 +51,7 @@ void peqa_scale_group(Recorder& rec, const Tensor& ds, const Tensor& g, const Qu
   args.first = first;
   args.count = static_cast<std::uint32_t>(rows);
   rec.dispatch("peqa_scale_group", {ds, g, w.codes, w.grid}, args, groups_for_elements(rows * groups, 64),
-               {w.bits});
+               {w.bits, w.offset});
 }
 
 }  // namespace walsh

@@ -40,14 +40,14 @@ void quant_matmul_forward(Recorder& rec, const Tensor& y, const Tensor& x, const
     const GemmTile tile = choose_texel_tile(tokens, 8);
     rec.dispatch("quant_matmul_forward_texels", {y, x, w.codes, w.grid, bias ? bias : x},
                  arguments(w, tokens, static_cast<bool>(bias)), groups_for(tile, tokens, w.rows),
-                 {tile.gx * tile.gy, tile.gx, tile.tm, tile.tn, w.bits});
+                 {tile.gx * tile.gy, tile.gx, tile.tm, tile.tn, w.bits, w.offset});
     return;
   }
   const GemmTile tile = choose_tile(rec.device().info(), tokens, w.rows, WeightKind::packed);
   rec.dispatch("quant_matmul_forward", {y, x, w.codes, w.grid, bias ? bias : x},
                arguments(w, tokens, static_cast<bool>(bias)), groups_for(tile, tokens, w.rows),
                {tile.gx * tile.gy, tile.gx, tile.tm, tile.tn, tile.bk,
-                divides(tile, tokens, w.rows, w.columns), w.bits, w.group_size % 8 == 0});
+                divides(tile, tokens, w.rows, w.columns), w.bits, w.group_size % 8 == 0, w.offset});
 }
 
 void quant_matmul_backward(Recorder& rec, const Tensor& dx, const Tensor& dy, const QuantizedTensor& w,
@@ -59,14 +59,15 @@ void quant_matmul_backward(Recorder& rec, const Tensor& dx, const Tensor& dy, co
   if (reads_texels(rec, w, dy)) {
     const GemmTile tile = choose_texel_tile(tokens, 32);
     rec.dispatch("quant_matmul_backward_texels", {dx, dy, w.codes, w.grid}, arguments(w, tokens, accumulate),
-                 groups_for(tile, tokens, w.columns), {tile.gx * tile.gy, tile.gx, tile.tm, tile.tn, w.bits});
+                 groups_for(tile, tokens, w.columns),
+                 {tile.gx * tile.gy, tile.gx, tile.tm, tile.tn, w.bits, w.offset});
     return;
   }
   const GemmTile tile = choose_tile(rec.device().info(), tokens, w.columns, WeightKind::packed);
   rec.dispatch("quant_matmul_backward", {dx, dy, w.codes, w.grid}, arguments(w, tokens, accumulate),
                groups_for(tile, tokens, w.columns),
                {tile.gx * tile.gy, tile.gx, tile.tm, tile.tn, tile.bk,
-                divides(tile, tokens, w.columns, w.rows), w.bits, w.group_size % 8 == 0});
+                divides(tile, tokens, w.columns, w.rows), w.bits, w.group_size % 8 == 0, w.offset});
 }
 
 void dequantize(Recorder& rec, const Tensor& w, const QuantizedTensor& q) {
@@ -75,7 +76,7 @@ void dequantize(Recorder& rec, const Tensor& w, const QuantizedTensor& q) {
   count32("dequantize", w.shape.elements());
   rec.dispatch("quant_matmul_dequantize", {w, q.codes, q.grid}, arguments(q, 0, false),
                groups_for_elements(std::uint64_t{q.rows} * ceil_div(q.columns, 8), 64),
-               {q.bits, q.group_size % 8 == 0});
+               {q.bits, q.group_size % 8 == 0, q.offset});
 }
 
 }  // namespace walsh

@@ -1,6 +1,6 @@
 // Products with a quantised weight W_q [m, n] (tensor/quantized_tensor.h), dequantised element by element in
-// fp32 as scale · (code − zero) before the product. x: f32 [..., n], y: f32 [..., m]; all leading axes are
-// tokens.
+// fp32 as scale · (code − zero), or scale · code + offset, before the product. x: f32 [..., n], y: f32 [...,
+// m]; all leading axes are tokens.
 #pragma once
 
 #include "ops/op.h"

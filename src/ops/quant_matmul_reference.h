@@ -20,21 +20,23 @@ std::vector<T> dequantize(const QuantizedMatrix& q) {
   return w;
 }
 
-/// Random codes, scales in [0.01, 0.03) and zeros over the whole range of codes.
+/// Random codes, scales in [0.01, 0.03) and zeros over the whole range of codes, or offsets of that size.
 inline QuantizedMatrix random_quantized(std::uint32_t rows, std::uint32_t columns, std::uint32_t bits,
-                                        std::uint32_t group_size, std::uint64_t seed) {
+                                        std::uint32_t group_size, std::uint64_t seed, bool offset = false) {
   Philox random(seed);
   QuantizedMatrix q;
   q.rows = rows;
   q.columns = columns;
   q.bits = bits;
   q.group_size = group_size;
+  q.offset = offset;
   q.codes.resize(std::size_t{rows} * words_per_row(columns, bits));
   q.grid.resize(std::size_t{rows} * q.groups());
   for (auto& word : q.codes) word = random.next();
   for (auto& word : q.grid) {
     const std::uint16_t scale = float_to_f16(0.01f + 0.02f * random.uniform());
-    word = grid_word(scale, random.below(1u << bits));
+    word = grid_word(scale, offset ? float_to_f16(-0.02f * random.uniform() * static_cast<float>(1u << bits))
+                                   : random.below(1u << bits));
   }
   return q;
 }

@@ -1,6 +1,8 @@
 // A quantised weight W [rows, columns] on the host, in the layout that the kernels read:
 //   w[i,j] = scale[i,k] · (q[i,j] − zero[i,k]),  k = j / group_size,  0 <= q < 2^bits.
-// Symmetric grids are stored unsigned too, with zero = 2^(bits−1).
+// Symmetric grids are stored unsigned too, with zero = 2^(bits−1). Grids with a float offset (GGUF's Q4_1)
+// are
+//   w[i,j] = scale[i,k] · q[i,j] + offset[i,k],  both fp16.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +18,8 @@ constexpr std::uint32_t words_per_row(std::uint32_t columns, std::uint32_t bits)
   return static_cast<std::uint32_t>((std::uint64_t{columns} * bits + 31) / 32);
 }
 
-/// One group's grid as a word: the fp16 scale in the low half, the integer zero in the high half.
+/// One group's grid as a word: the fp16 scale in the low half, the integer zero or the fp16 offset in the
+/// high half.
 constexpr std::uint32_t grid_word(std::uint16_t scale_f16, std::uint32_t zero) {
   return scale_f16 | (zero << 16);
 }
@@ -27,6 +30,7 @@ struct QuantizedMatrix {
   std::uint32_t bits = 4;        // 2, 3, 4 or 8
   std::uint32_t group_size = 0;  // divides columns; equal to columns: per channel
   bool symmetric = false;
+  bool offset = false;
   std::vector<std::uint32_t> codes;  // [rows, words_per_row(columns, bits)]
   std::vector<std::uint32_t> grid;   // [rows, columns / group_size], see grid_word
 
@@ -47,6 +51,9 @@ struct QuantizedMatrix {
   }
   float weight(std::uint32_t row, std::uint32_t column) const {
     const std::uint32_t k = column / group_size;
+    if (offset)
+      return scale(row, k) * static_cast<float>(code(row, column)) +
+             f16_to_float(static_cast<std::uint16_t>(zero(row, k)));
     return scale(row, k) * (static_cast<float>(code(row, column)) - static_cast<float>(zero(row, k)));
   }
 };

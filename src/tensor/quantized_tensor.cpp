@@ -5,7 +5,7 @@
 namespace walsh {
 
 QuantizedTensor reserve_quantized(vk::Arena& arena, std::uint32_t rows, std::uint32_t columns,
-                                  std::uint32_t bits, std::uint32_t group_size) {
+                                  std::uint32_t bits, std::uint32_t group_size, bool offset) {
   require(bits == 2 || bits == 3 || bits == 4 || bits == 8,
           "a quantised matrix of {} bits, expected 2, 3, 4 or 8", bits);
   require(group_size > 0 && columns % group_size == 0,
@@ -16,12 +16,13 @@ QuantizedTensor reserve_quantized(vk::Arena& arena, std::uint32_t rows, std::uin
           .rows = rows,
           .columns = columns,
           .bits = bits,
-          .group_size = group_size};
+          .group_size = group_size,
+          .offset = offset};
 }
 
 void upload(vk::Device& device, const QuantizedTensor& to, const QuantizedMatrix& from) {
   require(to.rows == from.rows && to.columns == from.columns && to.bits == from.bits &&
-              to.group_size == from.group_size,
+              to.group_size == from.group_size && to.offset == from.offset,
           "a quantised matrix [{}, {}] of {} bits in groups of {} for a tensor [{}, {}] of {} bits in groups "
           "of {}",
           from.rows, from.columns, from.bits, from.group_size, to.rows, to.columns, to.bits, to.group_size);

@@ -18,17 +18,18 @@ std::vector<double> absolute(const std::vector<double>& values) {
 struct Case {
   std::uint64_t tokens;
   std::uint32_t n, m, bits, group_size;
+  bool offset = false;
 };
 
 class QuantMatmulShapes : public testing::TestWithParam<Case> {};
 
 TEST_P(QuantMatmulShapes, device_agrees_with_reference) {
-  const auto [tokens, n, m, bits, group_size] = GetParam();
-  const QuantizedMatrix q = reference::random_quantized(m, n, bits, group_size, 1);
+  const auto [tokens, n, m, bits, group_size, offset] = GetParam();
+  const QuantizedMatrix q = reference::random_quantized(m, n, bits, group_size, 1, offset);
   const auto x = normal(tokens * n, 2), b = normal(m, 3), dy = normal(tokens * m, 4),
              dx0 = normal(tokens * n, 5);
   vk::Arena arena("quantised weight");
-  const QuantizedTensor tq = reserve_quantized(arena, m, n, bits, group_size);
+  const QuantizedTensor tq = reserve_quantized(arena, m, n, bits, group_size, offset);
   arena.commit(test::device());
   upload(test::device(), tq, q);
   test::Tensors t;
@@ -73,6 +74,11 @@ std::vector<Case> cases() {
     list.push_back({70, 45, 19, bits, 5});       // odd everywhere
     list.push_back({128, 256, 384, bits, 128});  // whole tiles on every device
     list.push_back({130, 128, 66, bits, 128});   // per channel, several workgroups
+  }
+  for (const std::uint32_t bits : {4u, 8u}) {
+    list.push_back({8, 320, 72, bits, 32, true});
+    list.push_back({33, 129, 131, bits, 43, true});
+    list.push_back({128, 256, 384, bits, 32, true});
   }
   list.push_back({3, 1, 1, 3, 1});
   list.push_back({300, 96, 140, 4, 32});
