@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "io/gguf_tokenizer.h"
 #include "io/jinja_text.h"
 #include "io/regex.h"
 #include "io/utf8.h"
@@ -189,16 +190,32 @@ ChatTemplate ChatTemplate::recognize(std::string_view text, std::string bos_toke
          in_quotes(jinja));
 }
 
-ChatTemplate ChatTemplate::load(const std::filesystem::path& folder) {
-  const auto config_path = folder / "tokenizer_config.json";
-  const auto jinja_path = folder / "chat_template.jinja";
+ChatTemplate ChatTemplate::load(const std::filesystem::path& model) {
+  if (Gguf::named(model)) {
+    const Json config = tokenizer_files(Gguf::open(model)).config;
+    const auto source = model.string();
+    return recognize(template_text(config, source), special_token(model, config, "bos_token"),
+                     special_token(model, config, "eos_token"), source);
+  }
+  const auto config_path = model / "tokenizer_config.json";
+  const auto jinja_path = model / "chat_template.jinja";
   const Json config = std::filesystem::exists(config_path) ? read_json(config_path) : Json::object();
   require(config.is_object(), "{}: expected a JSON object", config_path.string());
   const bool file = std::filesystem::exists(jinja_path);
   const auto source = (file ? jinja_path : config_path).string();
   return recognize(file ? read_text(jinja_path) : template_text(config, source),
-                   special_token(folder, config, "bos_token"), special_token(folder, config, "eos_token"),
+                   special_token(model, config, "bos_token"), special_token(model, config, "eos_token"),
                    source);
+}
+
+std::optional<std::string> ChatTemplate::program(const std::filesystem::path& model) {
+  if (Gguf::named(model)) return Gguf::open(model).text("tokenizer.chat_template");
+  if (std::filesystem::exists(model / "chat_template.jinja")) return read_text(model / "chat_template.jinja");
+  const auto path = model / "tokenizer_config.json";
+  if (!std::filesystem::exists(path)) return std::nullopt;
+  const Json config = read_json(path);
+  if (!config.is_object() || !config.contains("chat_template")) return std::nullopt;
+  return template_text(config, path.string());
 }
 
 std::string_view ChatTemplate::name() const {

@@ -60,8 +60,10 @@ struct Zephyr {
 
 class ChatTemplate {
  public:
-  /// chat_template.jinja, or "chat_template" of tokenizer_config.json.
-  static ChatTemplate load(const std::filesystem::path& folder);
+  /// Of a folder: chat_template.jinja, or "chat_template" of tokenizer_config.json; or of a GGUF file.
+  static ChatTemplate load(const std::filesystem::path& model);
+  /// The program itself, where `model` has one.
+  static std::optional<std::string> program(const std::filesystem::path& model);
   /// Recognises a Jinja program; refuses another family by its name. `source` is for messages.
   static ChatTemplate recognize(std::string_view jinja, std::string bos_token, std::string eos_token,
                                 const std::string& source);

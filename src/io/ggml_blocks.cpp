@@ -195,19 +195,22 @@ void write_codes(GgmlType type, const GgmlCodes& c, std::span<std::byte> block) 
   require((type == GgmlType::q4_0 || type == GgmlType::q4_1 || type == GgmlType::q8_0) &&
               block.size() == format_of(type).bytes,
           "a block of {} bytes of {} is not written from codes", block.size(), format_of(type).name);
-  auto* bytes = reinterpret_cast<std::uint8_t*>(block.data());
-  put_half(bytes, c.d_f16);
-  bytes += 2;
-  if (type == GgmlType::q4_1) {
-    put_half(bytes, c.m_f16);
-    bytes += 2;
-  }
+  write_grid(type, c.d_f16, c.m_f16, block);
+  auto* bytes = reinterpret_cast<std::uint8_t*>(block.data()) + (type == GgmlType::q4_1 ? 4 : 2);
   if (type == GgmlType::q8_0) {
     for (std::size_t j = 0; j < 32; ++j) bytes[j] = c.codes[j] ^ 0x80;
   } else {
     for (std::size_t j = 0; j < 16; ++j)
       bytes[j] = static_cast<std::uint8_t>(c.codes[j] | (c.codes[j + 16] << 4));
   }
+}
+
+void write_grid(GgmlType type, std::uint16_t d_f16, std::uint16_t m_f16, std::span<std::byte> block) {
+  require(grid_of(type).has_value() && block.size() == format_of(type).bytes,
+          "a block of {} bytes of {} has no grid of its own", block.size(), format_of(type).name);
+  auto* bytes = reinterpret_cast<std::uint8_t*>(block.data());
+  put_half(bytes, d_f16);
+  if (grid_of(type)->offset) put_half(bytes + 2, m_f16);
 }
 
 GgmlCodes quantize_q8_0(std::span<const float, 32> weights) {

@@ -71,6 +71,9 @@ GgmlCodes read_codes(GgmlType type, std::span<const std::byte> block);
 /// The inverse, for Q4_0, Q4_1 and Q8_0.
 void write_codes(GgmlType type, const GgmlCodes& codes, std::span<std::byte> block);
 
+/// A block's scale (and offset, where the format has one) in place of its own.
+void write_grid(GgmlType type, std::uint16_t d_f16, std::uint16_t m_f16, std::span<std::byte> block);
+
 /// Q8_0 by rounding to nearest with d = max|w| / 127.
 GgmlCodes quantize_q8_0(std::span<const float, 32> weights);
 

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <limits>
 #include <unordered_map>
+#include <utility>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "io/tokenizer_backend.h"
 #include "io/utf8.h"
 
@@ -16,12 +16,9 @@ namespace {
 
 class SentencePieceTokenizer : public TokenizerBackend {
  public:
-  SentencePieceTokenizer(const std::filesystem::path& path, const std::vector<AddedToken>& added)
-      : source_(path.string()) {
-    const MappedFile file(path);
-    const auto bytes = file.bytes();
-    const auto status =
-        processor_.LoadFromSerializedProto({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  SentencePieceTokenizer(std::string_view model, const std::vector<AddedToken>& added, std::string source)
+      : source_(std::move(source)) {
+    const auto status = processor_.LoadFromSerializedProto({model.data(), model.size()});
     require(status.ok() && processor_.GetPieceSize() > 0, "{}: not a SentencePiece model", source_);
     size_ = pieces();
     for (std::uint32_t id = 0; id < pieces(); ++id) {
@@ -118,9 +115,10 @@ class SentencePieceTokenizer : public TokenizerBackend {
 
 }  // namespace
 
-std::unique_ptr<TokenizerBackend> load_sentencepiece(const std::filesystem::path& path,
-                                                     const std::vector<AddedToken>& added) {
-  return std::make_unique<SentencePieceTokenizer>(path, added);
+std::unique_ptr<TokenizerBackend> make_sentencepiece(std::string_view model,
+                                                     const std::vector<AddedToken>& added,
+                                                     const std::string& source) {
+  return std::make_unique<SentencePieceTokenizer>(model, added, source);
 }
 
 }  // namespace walsh

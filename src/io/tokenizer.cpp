@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/file.h"
 #include "base/json.h"
+#include "io/gguf_tokenizer.h"
 #include "io/tokenizer_backend.h"
 #include "io/utf8.h"
 
@@ -68,58 +70,78 @@ std::vector<AddedToken> tokens_beside(const std::filesystem::path& folder) {
 
 }  // namespace
 
-Tokenizer::Tokenizer(std::filesystem::path folder, std::unique_ptr<TokenizerBackend> backend)
-    : folder_(std::move(folder)), backend_(std::move(backend)) {
-  read_special_tokens();
-}
+/// The files that name special tokens; an absent one is an empty object.
+struct Tokenizer::SpecialTokens {
+  struct File {
+    Json json;
+    std::string source;
+  };
+  File config, map;
+  std::vector<File> ends;  // hold "eos_token_id"
+};
 
-Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
-Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
-Tokenizer::~Tokenizer() = default;
-
-bool Tokenizer::present(const std::filesystem::path& folder) {
-  return std::filesystem::exists(folder / "tokenizer.json") ||
-         std::filesystem::exists(folder / "tokenizer.model");
-}
-
-Tokenizer Tokenizer::load(const std::filesystem::path& folder) {
-  require(present(folder), "{}: no tokenizer (expected tokenizer.json or tokenizer.model)", folder.string());
-  if (std::filesystem::exists(folder / "tokenizer.json")) {
-    return {folder, load_tokenizer_json(folder / "tokenizer.json")};
-  }
-  return {folder, load_sentencepiece(folder / "tokenizer.model", tokens_beside(folder))};
-}
-
-void Tokenizer::read_special_tokens() {
-  const auto config_path = folder_ / "tokenizer_config.json";
-  const auto map_path = folder_ / "special_tokens_map.json";
-  const Json config = read_if_present(config_path);
-  const Json map = read_if_present(map_path);
+Tokenizer::Tokenizer(std::filesystem::path model, std::unique_ptr<TokenizerBackend> backend,
+                     const SpecialTokens& special)
+    : model_(std::move(model)), backend_(std::move(backend)) {
   const auto named = [&](const char* key) -> std::optional<std::uint32_t> {
-    const bool in_config = config.is_object() && config.contains(key);
-    const auto& path = in_config ? config_path : map_path;
-    const auto text = token_text(in_config ? config : map, key, path.string());
+    const bool in_config = special.config.json.is_object() && special.config.json.contains(key);
+    const auto& [json, source] = in_config ? special.config : special.map;
+    const auto text = token_text(json, key, source);
     if (!text) return std::nullopt;
     const auto id = id_of(*text);
-    require(id.has_value(), "{}: {} {} is not in the tokenizer's vocabulary", path.string(), key,
-            in_quotes(*text));
+    require(id.has_value(), "{}: {} {} is not in the tokenizer's vocabulary", source, key, in_quotes(*text));
     return id;
   };
 
   bos_id_ = named("bos_token");
   const auto leading = backend_->leading_token();
   if (!bos_id_) bos_id_ = leading;
-  adds_bos_ = bos_id_ && json_or(config, "add_bos_token", leading.has_value(), config_path.string());
+  adds_bos_ =
+      bos_id_ && json_or(special.config.json, "add_bos_token", leading.has_value(), special.config.source);
 
   const auto add_end = [&](std::optional<std::uint32_t> id) {
     if (id && std::find(end_ids_.begin(), end_ids_.end(), *id) == end_ids_.end()) end_ids_.push_back(*id);
   };
   add_end(named("eos_token"));
-  for (const char* file : {"generation_config.json", "config.json"}) {
-    const auto path = folder_ / file;
-    for (const auto id : id_or_ids(read_if_present(path), "eos_token_id", path.string())) add_end(id);
+  for (const auto& [json, source] : special.ends) {
+    for (const auto id : id_or_ids(json, "eos_token_id", source)) add_end(id);
   }
   if (end_ids_.empty()) add_end(backend_->end_token());
+}
+
+Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
+Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
+Tokenizer::~Tokenizer() = default;
+
+bool Tokenizer::present(const std::filesystem::path& model) {
+  if (Gguf::named(model)) return has_tokenizer(Gguf::open(model));
+  return std::filesystem::exists(model / "tokenizer.json") ||
+         std::filesystem::exists(model / "tokenizer.model");
+}
+
+Tokenizer Tokenizer::load(const std::filesystem::path& model) {
+  const auto source = model.string();
+  if (Gguf::named(model)) {
+    const TokenizerFiles files = tokenizer_files(Gguf::open(model));
+    const SpecialTokens special{.config = {files.config, source},
+                                .map = {Json::object(), source},
+                                .ends = {{files.generation, source}}};
+    return {model,
+            files.tokenizer ? make_tokenizer(*files.tokenizer, source)
+                            : make_sentencepiece(files.model, {}, source),
+            special};
+  }
+  require(present(model), "{}: no tokenizer (expected tokenizer.json or tokenizer.model)", source);
+  const auto file = [&](const char* name) -> SpecialTokens::File {
+    return {read_if_present(model / name), (model / name).string()};
+  };
+  const SpecialTokens special{.config = file("tokenizer_config.json"),
+                              .map = file("special_tokens_map.json"),
+                              .ends = {file("generation_config.json"), file("config.json")}};
+  if (const auto path = model / "tokenizer.json"; std::filesystem::exists(path))
+    return {model, make_tokenizer(read_json(path), path.string()), special};
+  const auto path = model / "tokenizer.model";
+  return {model, make_sentencepiece(read_text(path), tokens_beside(model), path.string()), special};
 }
 
 std::vector<std::uint32_t> Tokenizer::encode(std::string_view text, bool parse_special, bool at_start) const {
@@ -136,7 +158,7 @@ void Tokenizer::check_vocabulary(std::uint32_t rows) const {
   require(vocabulary_size() <= rows,
           "{}: the tokenizer has ids up to {}, but the model's vocabulary has {} rows; they belong to "
           "different models",
-          folder_.string(), vocabulary_size() - 1, rows);
+          model_.string(), vocabulary_size() - 1, rows);
 }
 
 std::optional<std::uint32_t> Tokenizer::id_of(std::string_view token) const { return backend_->id_of(token); }

@@ -1,6 +1,6 @@
 // Text to token ids and back, as the model's own tokenizer does it: tokenizer.json (byte-pair encoding,
-// byte-level or with byte fallback) or tokenizer.model (SentencePiece); tokenizer.json wins where a folder
-// holds both.
+// byte-level or with byte fallback) or tokenizer.model (SentencePiece), the first where a folder holds both;
+// or what a GGUF file's metadata say.
 #pragma once
 
 #include <cstdint>
@@ -18,9 +18,10 @@ class TokenizerBackend;
 
 class Tokenizer {
  public:
-  static Tokenizer load(const std::filesystem::path& folder);
-  /// Whether the folder holds a tokenizer at all.
-  static bool present(const std::filesystem::path& folder);
+  /// `model` is a folder or a GGUF file.
+  static Tokenizer load(const std::filesystem::path& model);
+  /// Whether it holds a tokenizer at all.
+  static bool present(const std::filesystem::path& model);
 
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
@@ -50,10 +51,11 @@ class Tokenizer {
   }
 
  private:
-  Tokenizer(std::filesystem::path folder, std::unique_ptr<TokenizerBackend> backend);
-  void read_special_tokens();
+  struct SpecialTokens;
+  Tokenizer(std::filesystem::path model, std::unique_ptr<TokenizerBackend> backend,
+            const SpecialTokens& special);
 
-  std::filesystem::path folder_;
+  std::filesystem::path model_;
   std::unique_ptr<TokenizerBackend> backend_;
   std::optional<std::uint32_t> bos_id_;
   bool adds_bos_ = false;

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <span>
 #include <string>
@@ -30,11 +30,13 @@ class TokenizerBackend {
   virtual std::optional<std::uint32_t> end_token() const = 0;
 };
 
-std::unique_ptr<TokenizerBackend> load_tokenizer_json(const std::filesystem::path& path);
+/// `json` is a tokenizer.json; `source` names it in messages.
+std::unique_ptr<TokenizerBackend> make_tokenizer(const nlohmann::json& json, const std::string& source);
 
-/// `added` are the special tokens that tokenizer_config.json or added_tokens.json name beside the model's
-/// own.
-std::unique_ptr<TokenizerBackend> load_sentencepiece(const std::filesystem::path& path,
-                                                     const std::vector<AddedToken>& added);
+/// `model` is the content of a tokenizer.model. `added` are the special tokens that tokenizer_config.json or
+/// added_tokens.json name beside the model's own.
+std::unique_ptr<TokenizerBackend> make_sentencepiece(std::string_view model,
+                                                     const std::vector<AddedToken>& added,
+                                                     const std::string& source);
 
 }  // namespace walsh

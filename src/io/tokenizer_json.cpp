@@ -176,10 +176,9 @@ const Json& component_list(const Json& json, const char* key, const std::string&
   return *it;
 }
 
-std::unique_ptr<TokenizerBackend> load_tokenizer_json(const std::filesystem::path& path) {
-  const Json json = read_json(path);
-  require(json.is_object(), "{}: expected a JSON object", path.string());
-  return std::make_unique<JsonTokenizer>(json, path.string());
+std::unique_ptr<TokenizerBackend> make_tokenizer(const Json& json, const std::string& source) {
+  require(json.is_object(), "{}: expected a JSON object", source);
+  return std::make_unique<JsonTokenizer>(json, source);
 }
 
 }  // namespace walsh

@@ -146,6 +146,11 @@ std::vector<std::uint32_t> parse_windows(const ModelConfig& config, const Json& 
   return windows;
 }
 
+/// The angle of pair i at position 1, unscaled.
+double frequency(const ModelConfig& config, std::size_t i) {
+  return std::pow(config.rope.theta, -2.0 * static_cast<double>(i) / config.head_dim);
+}
+
 void require_consistent(const ModelConfig& c, const std::string& source) {
   require(c.heads % c.kv_heads == 0, "{}: {} attention heads are not a multiple of {} key-value heads",
           source, c.heads, c.kv_heads);
@@ -206,22 +211,29 @@ ModelConfig read_config(const std::filesystem::path& folder) {
   return parse_config(read_json(path), path.string());
 }
 
-std::vector<float> inverse_frequencies(const ModelConfig& config) {
+std::vector<float> frequency_factors(const ModelConfig& config) {
   const Rope& rope = config.rope;
-  std::vector<float> result(config.head_dim / 2);
-  for (std::size_t i = 0; i < result.size(); ++i) {
-    double frequency = std::pow(rope.theta, -2.0 * static_cast<double>(i) / config.head_dim);
-    if (rope.scaling == RopeScaling::linear) frequency /= rope.factor;
-    if (rope.scaling == RopeScaling::llama3) {
-      // Fast pairs stay, slow ones are divided by the factor, those between are blended by their turns in the
-      // original context.
-      const double turns = rope.original_context * frequency / (2 * std::numbers::pi);
-      const double blend = std::clamp(
-          (turns - rope.low_freq_factor) / (rope.high_freq_factor - rope.low_freq_factor), 0.0, 1.0);
-      frequency = (1 - blend) * frequency / rope.factor + blend * frequency;
+  if (!rope.factors.empty()) return rope.factors;
+  std::vector<float> result(config.head_dim / 2, 1.0f);
+  for (std::size_t i = 0; i < result.size() && rope.scaling != RopeScaling::none; ++i) {
+    if (rope.scaling == RopeScaling::linear) {
+      result[i] = static_cast<float>(rope.factor);
+      continue;
     }
-    result[i] = static_cast<float>(frequency);
+    // Llama 3: fast pairs stay, slow ones are divided by the factor, those between are blended by their turns
+    // in the original context.
+    const double turns = rope.original_context * frequency(config, i) / (2 * std::numbers::pi);
+    const double blend =
+        std::clamp((turns - rope.low_freq_factor) / (rope.high_freq_factor - rope.low_freq_factor), 0.0, 1.0);
+    result[i] = static_cast<float>(1 / ((1 - blend) / rope.factor + blend));
   }
+  return result;
+}
+
+std::vector<float> inverse_frequencies(const ModelConfig& config) {
+  std::vector<float> result = frequency_factors(config);
+  for (std::size_t i = 0; i < result.size(); ++i)
+    result[i] = static_cast<float>(frequency(config, i) / result[i]);
   return result;
 }
 

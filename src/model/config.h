@@ -23,6 +23,7 @@ struct Rope {
   double low_freq_factor = 1;   // llama3
   double high_freq_factor = 4;  // llama3
   double original_context = 0;  // llama3
+  std::vector<float> factors;   // D/2 divisors of the frequencies, of a GGUF file; or empty
 };
 
 struct ModelConfig {
@@ -52,6 +53,9 @@ struct ModelConfig {
 /// Reads `folder`/config.json.
 ModelConfig read_config(const std::filesystem::path& folder);
 ModelConfig parse_config(const Json& json, const std::string& source);
+
+/// What the frequency of each of the head_dim/2 pairs is divided by, scaling and factors together.
+std::vector<float> frequency_factors(const ModelConfig& config);
 
 /// The angle that position 1 turns each of the head_dim/2 pairs by, scaled as the model says; computed in
 /// double.

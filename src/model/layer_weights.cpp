@@ -14,7 +14,7 @@ BaseWeight reserve_linear(vk::Arena& arena, const WeightFormat& format, Method& 
     require(group > 0 && columns % group == 0,
             "{}: group size {} does not divide its width {}; choose a divisor, or -1 for per channel",
             weight.name, group, columns);
-    weight.quantized = reserve_quantized(arena, rows, columns, format.bits, group);
+    weight.quantized = reserve_quantized(arena, rows, columns, format.bits, group, format.offset);
   } else {
     weight.dense = method.reserve_weight(arena, weight.name + ".weight", format.dense, {rows, columns});
   }

@@ -6,6 +6,7 @@
 
 #include "base/half.h"
 #include "base/philox.h"
+#include "io/gguf.h"
 #include "io/gptq.h"
 #include "io/safetensors.h"
 #include "quantize/rtn.h"
@@ -17,19 +18,6 @@ std::uint64_t elements(const WeightInfo& weight) {
   std::uint64_t product = 1;
   for (const std::uint64_t extent : weight.shape) product *= extent;
   return product;
-}
-
-std::vector<std::byte> to_bytes(std::span<const float> values, DType dtype) {
-  std::vector<std::byte> bytes(values.size() * size_of(dtype));
-  if (dtype == DType::f32) {
-    std::memcpy(bytes.data(), values.data(), bytes.size());
-    return bytes;
-  }
-  auto* halves = reinterpret_cast<std::uint16_t*>(bytes.data());
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    halves[i] = dtype == DType::f16 ? float_to_f16(values[i]) : float_to_bf16(values[i]);
-  }
-  return bytes;
 }
 
 class FolderSource final : public WeightSource {
@@ -154,6 +142,7 @@ class CombinedSource final : public WeightSource {
                             std::uint32_t columns) const override {
     return linears_.quantized(module, rows, columns);
   }
+  std::string note() const override { return rest_.note(); }
 
  private:
   const WeightSource& of(const WeightInfo& weight) const {
@@ -165,8 +154,24 @@ class CombinedSource final : public WeightSource {
 
 }  // namespace
 
-std::unique_ptr<WeightSource> open_model(const std::filesystem::path& folder) {
-  return std::make_unique<FolderSource>(folder);
+std::vector<std::byte> to_bytes(std::span<const float> values, DType dtype) {
+  std::vector<std::byte> bytes(values.size() * size_of(dtype));
+  if (dtype == DType::f32) {
+    std::memcpy(bytes.data(), values.data(), bytes.size());
+    return bytes;
+  }
+  auto* halves = reinterpret_cast<std::uint16_t*>(bytes.data());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    halves[i] = dtype == DType::f16 ? float_to_f16(values[i]) : float_to_bf16(values[i]);
+  }
+  return bytes;
+}
+
+bool is_gguf(const std::filesystem::path& model) { return Gguf::named(model); }
+
+std::unique_ptr<WeightSource> open_model(const std::filesystem::path& model) {
+  if (is_gguf(model)) return open_gguf(model);
+  return std::make_unique<FolderSource>(model);
 }
 
 std::unique_ptr<WeightSource> random_model(const ModelConfig& config, const WeightFormat& format,

@@ -18,7 +18,7 @@ void add_eval(CLI::App& app, Globals& globals) {
   static std::uint32_t sequence_length = 0, batch_size = 4;
   static std::uint64_t random_weights = 0;
   static bool choices = false;
-  command->add_option("--model", model, "Hugging Face folder")->required();
+  command->add_option("--model", model, "Hugging Face folder or GGUF file")->required();
   command->add_option("--adapter", adapter, "a run, its adapter/, or one of its checkpoints");
   command->add_option("--data", data, "a .jsonl or .txt file, or a folder of train, valid, test")->required();
   command->add_option("--split", split, "of a folder: train, valid or test")->capture_default_str();
@@ -48,6 +48,7 @@ void add_eval(CLI::App& app, Globals& globals) {
       const auto session = opened.load(*device, batch_size * length);
       Evaluator evaluator(*device, *session, batch_size, length);
       announce(globals, *device);
+      if (!opened.source().note().empty()) say(globals, opened.source().note());
       const ChoiceAccuracy result = evaluator.run(items);
       say(globals, fmt::format("accuracy {:.4f}, by likelihood per byte {:.4f}, on {} items", result.accuracy,
                                result.accuracy_norm, result.items));
@@ -62,6 +63,7 @@ void add_eval(CLI::App& app, Globals& globals) {
     const auto session = opened.load(*device, batch_size * length);
     Evaluator evaluator(*device, *session, batch_size, length);
     announce(globals, *device);
+    if (!opened.source().note().empty()) say(globals, opened.source().note());
     const Evaluation result = evaluator.run(dataset);
     say(globals, fmt::format("loss {:.4f}, perplexity {:.3f}, on {} tokens", result.loss, result.perplexity(),
                              result.tokens));

@@ -18,7 +18,7 @@ void add_generate(CLI::App& app, Globals& globals) {
   add_globals(*command, globals);
   static std::string model, adapter, prompt;
   static SampleOptions options;
-  command->add_option("--model", model, "Hugging Face folder")->required();
+  command->add_option("--model", model, "Hugging Face folder or GGUF file")->required();
   command->add_option("--adapter", adapter, "a run, its adapter/, or one of its checkpoints");
   command->add_option("--prompt", prompt, "text to go on from")->required();
   command->add_option("--tokens", options.max_tokens, "at most so many")->capture_default_str();
@@ -44,6 +44,7 @@ void add_generate(CLI::App& app, Globals& globals) {
         std::min<std::uint64_t>(opened.config().context, ids.size() + options.max_tokens + 1));
     Generator generator(*device, *session, length, chunk);
     announce(globals, *device);
+    if (!opened.source().note().empty()) say(globals, opened.source().note());
     options.seed = globals.seed;
     // Decoders may join ids into one character, so what is printed is what decoding all of them added.
     std::vector<std::uint32_t> heard;

@@ -20,14 +20,17 @@ void add_plan(CLI::App& app, Globals& globals) {
   command->callback([&globals] {
     RunOptions options;
     for (const auto& [name, value] : given) set_option(options, name, value);
-    require(!options.model.empty(), "--model is missing: name a folder with a config.json");
+    require(!options.model.empty(), "--model is missing: name a folder with a config.json, or a GGUF file");
     options = resolve(options);
-    const ModelConfig config = read_config(options.model);
+    const auto file = is_gguf(options.model) ? open_model(options.model) : nullptr;
+    const ModelConfig config = file ? file->config() : read_config(options.model);
     const BaseRule rule = find_method(options.method).base;
     WeightFormat format{.dense = DType::bf16,
                         .bits = rule == BaseRule::own_grid ? 0 : options.bits,
                         .group_size = options.group_size};
-    if (is_quantized(options.model)) {
+    if (file) {
+      if (file->format().bits > 0) format = file->format();
+    } else if (is_quantized(options.model)) {
       const QuantizationConfig quantization = read_quantization_config(options.model);
       format.bits = quantization.bits;
       format.group_size = quantization.group_size;

@@ -3,6 +3,7 @@
 #include "calibrate/quantize_model.h"
 #include "cli.h"
 #include "io/model_folder.h"
+#include "model/model_files.h"
 #include "train/calibration_data.h"
 
 namespace walsh {
@@ -55,10 +56,9 @@ void quantize(const Globals& globals, RunOptions o, const std::string& out) {
   // Everything that can be refused has been by now; progress begins here.
   if (device) announce(globals, *device);
   if (!text.summary.empty()) say(globals, text.summary);
-  const QuantizeResult result =
-      quantize_model(*model, read_text(folder / "config.json"), staged.path(), options,
-                     {device.get(), std::move(text.sequences)},
-                     [&](const LayerError& layer) { say(globals, line_of(layer, options.gptq.damping)); });
+  const QuantizeResult result = quantize_model(
+      *model, config_text(folder), staged.path(), options, {device.get(), std::move(text.sequences)},
+      [&](const LayerError& layer) { say(globals, line_of(layer, options.gptq.damping)); });
   if (!o.random_weights) copy_companions(folder, staged.path());
   staged.publish();
   say(globals, fmt::format("{}: {:.3f} bits a weight", out, result.bits_per_weight));
