@@ -7,6 +7,7 @@
 #include "base/parallel.h"
 #include "methods/option_text.h"
 #include "quantize/rtn.h"
+#include "tensor/packing.h"
 
 namespace walsh {
 namespace {
@@ -133,6 +134,31 @@ void L4qMethod::start_projection(const ProjectionStart& p) {
   setup_.parameters.start(p.name + ".A", low_rank_start(setup_.seed, p.index, setup_.rank, p.columns));
   setup_.parameters.start(p.name + ".scale", std::move(scale));
   if (options_.train_offset) setup_.parameters.start(p.name + ".offset", std::move(offset));
+}
+
+// Minima that are whole steps below zero, as without a trained offset, are zeros, which more formats hold.
+std::optional<QuantizedMatrix> L4qMethod::exported(vk::Device& device, const std::string& module) const {
+  if (!targets_.contains(module) || setup_.scale_dtype != DType::f16) return std::nullopt;
+  const AffineMatrix m = merged(device, module);
+  const std::uint32_t middle = 1u << (m.bits - 1);
+  bool symmetric = true;
+  for (std::size_t k = 0; k < m.scale.size(); ++k)
+    symmetric = symmetric && m.low[k] == -m.scale[k] * static_cast<float>(middle);
+  QuantizedMatrix out{.rows = m.rows,
+                      .columns = m.columns,
+                      .bits = m.bits,
+                      .group_size = m.group_size,
+                      .symmetric = symmetric,
+                      .offset = !symmetric,
+                      .codes = {},
+                      .grid = {}};
+  for (std::size_t row = 0; row < m.rows; ++row) {
+    const auto words = pack_codes(std::span(m.codes).subspan(row * m.columns, m.columns), m.bits);
+    out.codes.insert(out.codes.end(), words.begin(), words.end());
+  }
+  for (std::size_t k = 0; k < m.scale.size(); ++k)
+    out.grid.push_back(grid_word(float_to_f16(m.scale[k]), symmetric ? middle : float_to_f16(m.low[k])));
+  return out;
 }
 
 AffineMatrix L4qMethod::merged(vk::Device& device, const std::string& name) const {

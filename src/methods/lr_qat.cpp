@@ -197,6 +197,11 @@ LrQatMethod::Ranges LrQatMethod::take_ranges(const std::string& name, std::span<
   return taken;
 }
 
+std::optional<QuantizedMatrix> LrQatMethod::exported(vk::Device& device, const std::string& module) const {
+  if (!targets_.contains(module) || setup_.scale_dtype != DType::f16) return std::nullopt;
+  return merged(device, module);
+}
+
 QuantizedMatrix LrQatMethod::merged(vk::Device& device, const std::string& name) const {
   const auto found = targets_.find(name);
   require(found != targets_.end(), "{} is not trained in this run", name);

@@ -34,6 +34,7 @@ class LrQatMethod final : public Method {
   std::unique_ptr<Linear> make_linear(std::vector<BaseWeight> weights) override;
   StartsFrom starts_from() const override { return StartsFrom::original; }
 
+  std::optional<QuantizedMatrix> exported(vk::Device& device, const std::string& module) const override;
   /// The codes of a target as the last pass computed them; every value w of training is reproduced bit for
   /// bit.
   QuantizedMatrix merged(vk::Device& device, const std::string& name) const;

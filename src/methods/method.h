@@ -14,6 +14,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -86,6 +87,12 @@ class Method {
 
   /// Fills what the arenas hold besides the parameters' values: constant tables, frozen state.
   virtual void upload(vk::Device&) {}
+
+  /// A trained projection as codes on a grid that give every weight of the last pass bit for bit, where the
+  /// method keeps them in a form of its own; nothing where its layers show what they are.
+  virtual std::optional<QuantizedMatrix> exported(vk::Device&, const std::string& /*module*/) const {
+    return std::nullopt;
+  }
 
   /// Writes adapter_model.safetensors and adapter_config.json into a folder that is there, over older ones:
   /// by default every parameter under its name, and the fingerprints of the base's layers.

@@ -9,13 +9,13 @@ namespace walsh {
 namespace fs = std::filesystem;
 
 OpenedModel::OpenedModel(const std::string& model, const std::string& adapter,
-                         std::optional<std::uint64_t> random_weights) {
+                         std::optional<std::uint64_t> random_weights, const std::string& adapter_files) {
   require(!model.empty(), "--model is missing: name the model's folder");
   model_ = random_weights ? random_model(read_config(model), {.dense = DType::bf16}, *random_weights)
                           : open_model(model);
   if (adapter.empty()) return;
   const fs::path run = run_of(adapter);
-  adapter_ = (run / "adapter").string();
+  adapter_ = adapter_files.empty() ? (run / "adapter").string() : adapter_files;
   if (is_checkpoint(adapter)) checkpoint_ = adapter;
   const RunBase base = read_base(run);
   const fs::path folder = base_folder(run, base);

@@ -11,11 +11,12 @@ namespace walsh {
 
 class OpenedModel {
  public:
-  /// `model`: a folder; `adapter`: a run, its adapter/ or one of its checkpoints, or empty. With an adapter
-  /// the linear layers come from the run's base, and `model` must be the model whose weights were quantised,
-  /// or that base itself; anything else is refused.
+  /// `model`: a folder or a GGUF file; `adapter`: a run, its adapter/ or one of its checkpoints, or empty.
+  /// With an adapter the linear layers come from the run's base, and `model` must be the model whose weights
+  /// were quantised, or that base itself; anything else is refused. `adapter_files`: a folder to take the
+  /// adapter's files from, instead of the run's.
   OpenedModel(const std::string& model, const std::string& adapter,
-              std::optional<std::uint64_t> random_weights);
+              std::optional<std::uint64_t> random_weights, const std::string& adapter_files = {});
 
   const WeightSource& source() const { return combined_ ? *combined_ : *model_; }
   const ModelConfig& config() const { return model_->config(); }

@@ -12,8 +12,10 @@
 #include "data/datasets.h"
 #include "io/model_folder.h"
 #include "methods/registry.h"
+#include "model/model_files.h"
 #include "train/batch_inputs.h"
 #include "train/calibration_data.h"
+#include "train/effective.h"
 #include "train/evaluate.h"
 #include "train/generate.h"
 #include "train/plan.h"
@@ -162,8 +164,8 @@ void Run::make_base(const fs::path& folder) {
       quantize_options(o_.quantizer, o_.bits, o_.group_size, o_.symmetric, o_.set);
   Calibration calibration;
   if (options.needs_calibration()) calibration = {&device_, calibration_.sequences};
-  const QuantizeResult result = quantize_model(*original_, read_text(fs::path(o_.model) / "config.json"),
-                                               folder, options, std::move(calibration));
+  const QuantizeResult result =
+      quantize_model(*original_, config_text(o_.model), folder, options, std::move(calibration));
   if (!o_.random_weights) copy_companions(o_.model, folder);
   listener_.say(fmt::format("base: {} at {} bits, {:.2f} bits a weight with scales, {:.1f} s", o_.quantizer,
                             o_.bits, result.bits_per_weight, seconds_since(start)));
@@ -211,6 +213,7 @@ TrainReport Run::fresh() {
   run_ = staged.path();
   RunBase base{fs::absolute(o_.model).lexically_normal(), {}};
   // Everything that can be refused has been by now; progress begins here.
+  if (!original_->note().empty()) listener_.say(original_->note());
   describe_data();
   if (!calibration_.summary.empty()) listener_.say(calibration_.summary);
   if (quantises()) {
@@ -408,14 +411,19 @@ void Run::finish(std::uint32_t step, TrainReport& report, Metrics& metrics) {
   write_probe();
 }
 
-// Token ids and the logits after the last of them, for whoever checks an export.
+// Token ids, the logits after the last of them and the hashes of all weights, for whoever checks an export.
 void Run::write_probe() {
   std::vector<std::uint32_t> ids = data_.documents[0].ids;
   ids.resize(std::min<std::size_t>({ids.size(), 64, tokens(), base_->config().context - 1}));
   Generator generator(device_, *session_, static_cast<std::uint32_t>(ids.size()) + 1,
                       static_cast<std::uint32_t>(ids.size()));
-  const OrderedJson json = {
-      {"ids", ids}, {"logits", generator.logits(ids)}, {"base", read_base(run_).fingerprint}};
+  OrderedJson weights = OrderedJson::object();
+  visit_layers(device_, *session_, tokens(),
+               [&](EffectiveLayer&& layer) { weights[layer.name] = layer.hash(); });
+  const OrderedJson json = {{"ids", ids},
+                            {"logits", generator.logits(ids)},
+                            {"base", read_base(run_).fingerprint},
+                            {"weights", weights}};
   write_file(run_ / "probe.json", json.dump() + "\n");
 }
 

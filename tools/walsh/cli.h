@@ -60,5 +60,7 @@ void add_quantize(CLI::App& app, Globals& globals);
 void add_train(CLI::App& app, Globals& globals);
 void add_eval(CLI::App& app, Globals& globals);
 void add_generate(CLI::App& app, Globals& globals);
+void add_export(CLI::App& app, Globals& globals);
+void add_verify(CLI::App& app, Globals& globals);
 
 }  // namespace walsh

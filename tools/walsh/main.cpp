@@ -29,6 +29,8 @@ int main(int argc, char** argv) {
   walsh::add_train(app, globals);
   walsh::add_eval(app, globals);
   walsh::add_generate(app, globals);
+  walsh::add_export(app, globals);
+  walsh::add_verify(app, globals);
   walsh::add_bench(app, globals);
   try {
     app.parse(argc, argv);
