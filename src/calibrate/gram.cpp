@@ -103,6 +103,8 @@ void GramCollector::run_passes(const WeightSource& weights, LayerGrams* grams, b
   const std::uint32_t tokens = sequences * length_;
   vk::Arena arena("calibration");
   const LayerWeights layer = reserve_layer(arena, config, weights.format(), layer_, frozen);
+  const std::vector<Linear*> linears{layer.qkv.get(), layer.o.get(), layer.gate_up.get(), layer.down.get()};
+  reserve_reordered(arena, linears, tokens);
   ModelConfig one_layer = config;
   one_layer.layers = 1;
   one_layer.vocabulary_size = 1;

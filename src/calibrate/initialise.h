@@ -2,6 +2,8 @@
 // quantisation error of each projection, and from both the support and values of its adapter.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -18,6 +20,12 @@ struct InitialisedLayer {
   QwhaCoefficients coefficients;
   double error_before = 0;  // ‖(W − W_q)X‖² over the calibration tokens
   double error = 0;         // the same with the adapter
+  double output = 0;        // ‖WX‖²
+
+  /// One of these errors as a share of the output's 2-norm.
+  double relative(double squared) const {
+    return output > 0 ? std::sqrt(std::max(0.0, squared) / output) : 0;
+  }
 };
 
 /// `original` and `base` have the same shape, `base` is quantised; `sequences` are calibration tokens of

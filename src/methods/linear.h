@@ -26,6 +26,9 @@ struct BaseWeight {
   Tensor dense;               // f32, f16 or bf16 [rows, columns]; empty where quantised
   QuantizedTensor quantized;  // where bits > 0
   Tensor bias;                // f32 [rows], or empty
+  /// Where the quantised columns stand in another order than the inputs (QuantizedMatrix::position): the
+  /// input of each stored column and the stored column of each input, u32 [columns]; otherwise empty.
+  Tensor input_of, position;
 
   bool is_quantized() const { return quantized.bits > 0; }
 };
@@ -45,6 +48,10 @@ class Linear {
   virtual void backward(vk::Recorder& rec, const Tensor& dx, std::span<const Tensor> dy, const Tensor& x) = 0;
 
   std::span<const BaseWeight> weights() const { return weights_; }
+  /// Room for inputs in the order of stored columns, f32 [T, columns] of any pass; needed where a weight has
+  /// such an order. Passes may overwrite it.
+  void use_reordered(const Tensor& scratch) { reordered_ = scratch; }
+  bool needs_reordered() const;
 
  protected:
   /// The frozen part: y_i = x·W_iᵀ + bias_i, dx = Σ_i dy_i·W_i.
@@ -52,6 +59,10 @@ class Linear {
   void backward_base(vk::Recorder& rec, const Tensor& dx, std::span<const Tensor> dy) const;
 
   std::vector<BaseWeight> weights_;
+
+ private:
+  Tensor reordered_for(const Tensor& x) const;
+  Tensor reordered_;
 };
 
 /// No adapter: evaluation of a model as it stands.

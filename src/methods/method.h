@@ -25,6 +25,9 @@ struct MethodSetup {
   std::string targets;                     // "q,k,v,o,gate,up,down": projections that get an adapter
   std::map<std::string, std::string> set;  // options of the method, "qwha.select" → "omp"
   std::uint64_t seed = 0;
+  /// Coefficients of each adapted module where they are known (files, an initialisation that spread them);
+  /// otherwise by rank and size.
+  std::map<std::string, std::uint32_t> budgets = {};
 };
 
 class Method {

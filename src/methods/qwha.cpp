@@ -93,7 +93,10 @@ std::unique_ptr<Linear> QwhaMethod::make_linear(std::vector<BaseWeight> weights)
       indices.emplace_back();
       continue;
     }
-    const std::uint32_t budget = qwha_coefficients(options_, setup_.rank, w.rows, w.columns);
+    const auto known = setup_.budgets.find(w.name);
+    const std::uint32_t budget = known != setup_.budgets.end()
+                                     ? known->second
+                                     : qwha_coefficients(options_, setup_.rank, w.rows, w.columns);
     transforms_.try_emplace(w.columns, setup_.arena, w.columns);
     indices.emplace_back(adapters_.size());
     adapters_.push_back({.name = w.name,

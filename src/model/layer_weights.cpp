@@ -1,13 +1,21 @@
 // Reserving and loading the weights of a layer.
 #include "model/layer.h"
 
+#include <algorithm>
+
 namespace walsh {
 namespace {
 
 BaseWeight reserve_weight(vk::Arena& arena, const WeightFormat& format, std::string name, std::uint32_t rows,
                           std::uint32_t columns, bool bias) {
-  BaseWeight weight{
-      .name = std::move(name), .rows = rows, .columns = columns, .dense = {}, .quantized = {}, .bias = {}};
+  BaseWeight weight{.name = std::move(name),
+                    .rows = rows,
+                    .columns = columns,
+                    .dense = {},
+                    .quantized = {},
+                    .bias = {},
+                    .input_of = {},
+                    .position = {}};
   if (format.bits > 0) {
     const std::uint32_t group =
         format.group_size < 0 ? columns : static_cast<std::uint32_t>(format.group_size);
@@ -15,11 +23,30 @@ BaseWeight reserve_weight(vk::Arena& arena, const WeightFormat& format, std::str
             "{}: group size {} does not divide its width {}; choose a divisor, or -1 for per channel",
             weight.name, group, columns);
     weight.quantized = reserve_quantized(arena, rows, columns, format.bits, group);
+    if (format.act_order) {
+      weight.input_of = reserve(arena, DType::u32, {columns});
+      weight.position = reserve(arena, DType::u32, {columns});
+    }
   } else {
     weight.dense = reserve(arena, format.dense, {rows, columns});
   }
   if (bias) weight.bias = reserve(arena, DType::f32, {rows});
   return weight;
+}
+
+void load_quantized(vk::Device& device, const BaseWeight& weight, const QuantizedMatrix& matrix) {
+  upload(device, weight.quantized, matrix);
+  if (!weight.input_of) {
+    require(matrix.position.empty(), "{}: its groups are not in the order of its inputs", weight.name);
+    return;
+  }
+  std::vector<std::uint32_t> input_of(matrix.columns), position(matrix.columns);
+  for (std::uint32_t j = 0; j < matrix.columns; ++j) {
+    position[j] = matrix.stored_column(j);
+    input_of[position[j]] = j;
+  }
+  device.upload(weight.input_of, input_of);
+  device.upload(weight.position, position);
 }
 
 }  // namespace
@@ -66,13 +93,22 @@ void load_layer(vk::Device& device, const LayerWeights& layer, const WeightSourc
   for (const Linear* linear : {layer.qkv.get(), layer.o.get(), layer.gate_up.get(), layer.down.get()}) {
     for (const BaseWeight& weight : linear->weights()) {
       if (weight.is_quantized()) {
-        upload(device, weight.quantized, source.quantized(weight.name, weight.rows, weight.columns));
+        load_quantized(device, weight, source.quantized(weight.name, weight.rows, weight.columns));
       } else {
         load_dense(device, weight.dense, source, weight.name + ".weight");
       }
       if (weight.bias) load_dense(device, weight.bias, source, weight.name + ".bias");
     }
   }
+}
+
+void reserve_reordered(vk::Arena& arena, std::span<Linear* const> linears, std::uint32_t tokens) {
+  std::uint32_t widest = 0;
+  for (const Linear* linear : linears)
+    if (linear->needs_reordered()) widest = std::max(widest, linear->weights()[0].columns);
+  if (widest == 0) return;
+  const Tensor scratch = reserve(arena, DType::f32, {tokens, widest});
+  for (Linear* linear : linears) linear->use_reordered(scratch);
 }
 
 }  // namespace walsh

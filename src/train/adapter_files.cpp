@@ -43,11 +43,13 @@ void load_adapter(const std::filesystem::path& folder, vk::Device& device, QwhaM
 AdapterShape adapter_shape(const std::filesystem::path& folder) {
   const Adapter adapter = read_adapter(folder);
   std::set<std::string> targets;
+  std::map<std::string, std::uint32_t> budgets;
   for (const AdapterLayer& layer : adapter.layers) {
     const std::string last = layer.name.substr(layer.name.rfind('.') + 1);
+    budgets[layer.name] = static_cast<std::uint32_t>(layer.values.size());
     targets.insert(last.substr(0, last.rfind("_proj")));
   }
-  return {adapter.rank, fmt::format("{}", fmt::join(targets, ","))};
+  return {adapter.rank, fmt::format("{}", fmt::join(targets, ",")), std::move(budgets)};
 }
 
 }  // namespace walsh

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 
 #include "methods/qwha.h"
 #include "model/weights.h"
@@ -17,10 +18,11 @@ void save_adapter(const std::filesystem::path& folder, vk::Device& device, const
 void load_adapter(const std::filesystem::path& folder, vk::Device& device, QwhaMethod& qwha,
                   const WeightSource& base);
 
-/// Rank and targets that the session of an adapter needs.
+/// Rank, targets and each module's coefficients that the session of an adapter needs.
 struct AdapterShape {
   std::uint32_t rank = 0;
   std::string targets;
+  std::map<std::string, std::uint32_t> budgets;
 };
 AdapterShape adapter_shape(const std::filesystem::path& folder);
 

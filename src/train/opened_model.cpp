@@ -39,11 +39,13 @@ OpenedModel::OpenedModel(const std::string& model, const std::string& adapter,
   const AdapterShape shape = adapter_shape(adapter_);
   options_.rank = shape.rank;
   options_.targets = shape.targets;
+  budgets_ = shape.budgets;
   options_.set = before.set;
 }
 
 std::unique_ptr<Session> OpenedModel::load(vk::Device& device, std::uint32_t tokens) const {
-  auto session = std::make_unique<Session>(config(), source().format(), options_, tokens, !adapter_.empty());
+  auto session =
+      std::make_unique<Session>(config(), source().format(), options_, tokens, !adapter_.empty(), budgets_);
   const PassMemory pass(config(), tokens, logit_rows(config(), tokens),
                         Pass::inference);  // a plan: no device
   require_memory(device, session->weights_bytes(),

@@ -7,7 +7,7 @@
 namespace walsh {
 
 Session::Session(const ModelConfig& config, const WeightFormat& format, const RunOptions& options,
-                 std::uint32_t tokens, bool adapter)
+                 std::uint32_t tokens, bool adapter, std::map<std::string, std::uint32_t> budgets)
     : weights_("weights"), method_arena_("method") {
   if (adapter) {
     method_ = std::make_unique<QwhaMethod>(
@@ -18,13 +18,15 @@ Session::Session(const ModelConfig& config, const WeightFormat& format, const Ru
                     .rank = options.rank,
                     .targets = options.targets,
                     .set = options.set,
-                    .seed = options.seed});
+                    .seed = options.seed,
+                    .budgets = std::move(budgets)});
   } else {
     method_ = std::make_unique<FrozenMethod>();
   }
   model_ = std::make_unique<Llama>(config, format, weights_, [&](std::vector<BaseWeight> weights) {
     return method_->make_linear(std::move(weights));
   });
+  reserve_reordered(method_arena_, model_->linears(), tokens);
 }
 
 void Session::commit(vk::Device& device, bool training) {

@@ -17,8 +17,9 @@ namespace walsh {
 class Session {
  public:
   /// `tokens`: the most of a pass. `adapter`: with the options' method, otherwise the base as it is.
+  /// `budgets`: see MethodSetup.
   Session(const ModelConfig& config, const WeightFormat& format, const RunOptions& options,
-          std::uint32_t tokens, bool adapter);
+          std::uint32_t tokens, bool adapter, std::map<std::string, std::uint32_t> budgets = {});
 
   /// Allocates; with `training` also gradients and optimizer state.
   void commit(vk::Device& device, bool training);

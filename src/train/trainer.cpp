@@ -16,6 +16,7 @@
 #include "train/evaluate.h"
 #include "train/generate.h"
 #include "train/plan.h"
+#include "train/report.h"
 #include "train/run_folder.h"
 #include "train/schedule.h"
 #include "train/session.h"
@@ -47,7 +48,7 @@ class Run {
   void describe_data();
   void make_base(const fs::path& folder);
   std::vector<InitialisedLayer> initialise();
-  void build();
+  void build(std::map<std::string, std::uint32_t> budgets);
   TrainReport loop(Progress progress);
   void save(const Progress& progress);
   void evaluate(std::uint32_t step, TrainReport& report, Metrics& metrics);
@@ -163,8 +164,9 @@ void Run::make_base(const fs::path& folder) {
     listener_.say("base: some packed rows are not whole 32-bit words, so other tools cannot load it");
 }
 
-void Run::build() {
-  session_ = std::make_unique<Session>(base_->config(), base_->format(), o_, tokens(), true);
+void Run::build(std::map<std::string, std::uint32_t> budgets) {
+  session_ =
+      std::make_unique<Session>(base_->config(), base_->format(), o_, tokens(), true, std::move(budgets));
   session_->commit(device_, true);
   session_->model().load(device_, *base_);
 }
@@ -227,7 +229,11 @@ TrainReport Run::fresh() {
   }
   base.fingerprint = base_fingerprint(*base_);
   const auto layers = initialise();
-  build();
+  write_layer_errors(run_, layers);
+  std::map<std::string, std::uint32_t> budgets;
+  for (const InitialisedLayer& layer : layers)
+    budgets[layer.name] = static_cast<std::uint32_t>(layer.coefficients.values.size());
+  build(std::move(budgets));
   for (const InitialisedLayer& layer : layers) session_->qwha()->set(device_, layer.name, layer.coefficients);
   write_base(run_, base);
   write_file(run_ / "config.yaml", to_yaml(o_));
@@ -255,7 +261,7 @@ TrainReport Run::resumed() {
   require(base_fingerprint(*base_) == base.fingerprint,
           "{}: the base is not the one that this run was trained on", base_folder(run_, base).string());
   require_room(base_->format());
-  build();
+  build(adapter_shape(run_ / "adapter").budgets);
   load_adapter(run_ / "adapter", device_, *session_->qwha(),
                *base_);  // the supports; values come from the checkpoint
   const Progress progress = load_checkpoint(*checkpoint, device_, session_->parameters());

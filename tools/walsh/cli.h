@@ -60,5 +60,6 @@ void add_quantize(CLI::App& app, Globals& globals);
 void add_train(CLI::App& app, Globals& globals);
 void add_eval(CLI::App& app, Globals& globals);
 void add_generate(CLI::App& app, Globals& globals);
+void add_report(CLI::App& app, Globals& globals);
 
 }  // namespace walsh

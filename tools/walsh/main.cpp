@@ -30,6 +30,7 @@ int main(int argc, char** argv) {
   walsh::add_eval(app, globals);
   walsh::add_generate(app, globals);
   walsh::add_bench(app, globals);
+  walsh::add_report(app, globals);
   try {
     app.parse(argc, argv);
     if (app.get_subcommands().empty()) return complain("no command given; see walsh --help", 2);
