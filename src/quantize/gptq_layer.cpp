@@ -91,7 +91,7 @@ QuantizedLayer in_activation_order(std::span<const float> weights, std::span<con
 GptqOptions magr_gptq_options(std::uint32_t bits, int group_size, bool symmetric) {
   GptqOptions options{.bits = bits, .group_size = group_size, .symmetric = symmetric};
   options.sweeps = bits == 2 ? 30 : 1;
-  options.magr_iterations = 30;
+  options.magr_iterations = 40;
   return options;
 }
 

@@ -140,7 +140,7 @@ TEST(Gptq, MagrPipelineKeepsOutputsAtTwoBits) {
   const double nearest = error_of(layer, quantize_rtn(layer.weights, 32, 128, 2, 64, false, "w"));
   GptqOptions options = magr_gptq_options(2, 64, false);
   EXPECT_EQ(options.sweeps, 30);
-  EXPECT_EQ(options.magr_iterations, 30);
+  EXPECT_EQ(options.magr_iterations, 40);
   EXPECT_EQ(magr_gptq_options(4, 64, false).sweeps, 1);
   EXPECT_LT(error_of(layer, quantized(layer, options)), nearest);
 }

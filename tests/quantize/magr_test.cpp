@@ -113,7 +113,7 @@ double objective(const std::vector<double>& v, const std::vector<double>& w, con
   return sum;
 }
 
-// The pipeline's 30 steps with momentum stand for the 200 plain ones of the published code.
+// The pipeline's 40 steps with momentum stand for the 200 plain ones of the published code.
 TEST(Magr, MomentumGetsAsFarInFewSteps) {
   constexpr std::uint32_t m = 8, n = 96;
   Philox random(4);
@@ -129,10 +129,10 @@ TEST(Magr, MomentumGetsAsFarInFewSteps) {
   for (const double alpha : {1e-5, 1e-4, 1e-3}) {
     const std::span<const double> ws(w), gs(gram);
     const double plain = objective(magr(ws, gs, m, n, 32u, alpha, 200), w, gram, n, 32, alpha);
-    const double fast = objective(magr(ws, gs, m, n, 32u, alpha, 30, true), w, gram, n, 32, alpha);
+    const double fast = objective(magr(ws, gs, m, n, 32u, alpha, 40, true), w, gram, n, 32, alpha);
     const double start = objective(w, w, gram, n, 32, alpha);
     EXPECT_LT(plain, start);
-    EXPECT_LT(fast, plain + 0.05 * (start - plain)) << alpha;
+    EXPECT_LT(fast, plain) << alpha;
   }
 }
 
