@@ -25,9 +25,9 @@ def documents(path):
     return [part.strip("\n") for part in text.split("<|endoftext|>\n") if part.strip()]
 
 
-def windows(texts, tokenizer, bos, eos, length):
+def windows(texts, tokenizer, eos, length):
     for text in texts:
-        ids = ([bos] if bos is not None else []) + tokenizer.encode(text, add_special_tokens=False) + [eos]
+        ids = tokenizer.encode(text) + [eos]  # begins with what the tokenizer itself puts there
         for first in range(0, len(ids), length):
             piece = ids[first : first + length]
             if len(piece) > 1:
@@ -85,11 +85,9 @@ def main():
 
     model = AutoModelForCausalLM.from_pretrained(args.model, dtype=torch.float32, attn_implementation="eager")
     tokenizer = PreTrainedTokenizerFast(tokenizer_file=f"{args.model}/tokenizer.json")
-    settings = json.load(open(f"{args.model}/config.json"))
-    bos = settings.get("bos_token_id") if settings.get("bos_token_id") != settings.get("eos_token_id") else None
-    eos = settings["eos_token_id"]
-    train = list(windows(documents(args.train), tokenizer, bos, eos, args.sequence_length))
-    held_out = list(windows(documents(args.eval), tokenizer, bos, eos, args.sequence_length))
+    eos = tokenizer.convert_tokens_to_ids(json.load(open(f"{args.model}/tokenizer_config.json"))["eos_token"])
+    train = list(windows(documents(args.train), tokenizer, eos, args.sequence_length))
+    held_out = list(windows(documents(args.eval), tokenizer, eos, args.sequence_length))
 
     before, count = evaluate(model, held_out)
     for parameter in model.parameters():

@@ -11,10 +11,6 @@ namespace {
 
 constexpr std::uint32_t tokens_a_pass = 2048;
 
-std::unique_ptr<Linear> frozen(std::vector<BaseWeight> weights) {
-  return std::make_unique<FrozenLinear>(std::move(weights));
-}
-
 // The inputs of `count` sequences of equal length.
 std::vector<std::uint32_t> packed(std::span<const std::vector<std::uint32_t>> sequences,
                                   const ModelConfig& config) {
@@ -102,6 +98,8 @@ void GramCollector::run_passes(const WeightSource& weights, LayerGrams* grams, b
   const ModelConfig& config = model_.config();
   const std::uint32_t tokens = sequences * length_;
   vk::Arena arena("calibration");
+  Parameters none;
+  FrozenMethod frozen({.arena = arena, .parameters = none});
   const LayerWeights layer = reserve_layer(arena, config, weights.format(), layer_, frozen);
   const std::vector<Linear*> linears{layer.qkv.get(), layer.o.get(), layer.gate_up.get(), layer.down.get()};
   reserve_reordered(arena, linears, tokens);

@@ -2,11 +2,16 @@
 
 #include <algorithm>
 
+#include "base/error.h"
 #include "ops/gather_columns.h"
 #include "ops/matmul.h"
 #include "ops/quant_matmul.h"
 
 namespace walsh {
+
+void Linear::load(vk::Device&, std::size_t i, std::span<const float>) {
+  refuse("{}: the method reserved no memory for this weight and takes none", weights_[i].name);
+}
 
 bool Linear::needs_reordered() const {
   return std::ranges::any_of(weights_, [](const BaseWeight& w) { return static_cast<bool>(w.input_of); });

@@ -11,24 +11,32 @@
 #include <string>
 #include <vector>
 
-#include "methods/parameters.h"
 #include "tensor/quantized_tensor.h"
 #include "tensor/tensor.h"
 #include "vk/recorder.h"
 
 namespace walsh {
 
-/// The frozen weight of one projection: dense or quantised, with its bias.
+/// A weight of the model on the device: frozen, or with a gradient where the method trains it.
+struct Weight {
+  Tensor value;
+  Tensor gradient;  // f32 of the same shape; empty where frozen
+
+  explicit operator bool() const { return static_cast<bool>(value); }
+  operator const Tensor&() const { return value; }  // NOLINT: it stands for its value in an op
+};
+
+/// The weight of one projection, as the base holds it: dense or quantised, with its bias.
 struct BaseWeight {
   std::string name;        // Hugging Face module name, "model.layers.0.self_attn.q_proj"
   std::uint32_t rows = 0;  // m, outputs
   std::uint32_t columns = 0;
-  Tensor dense;               // f32, f16 or bf16 [rows, columns]; empty where quantised
+  Weight dense;               // f32, f16 or bf16 [rows, columns]; empty where quantised
   QuantizedTensor quantized;  // where bits > 0
-  Tensor bias;                // f32 [rows], or empty
+  Weight bias;                // f32 [rows], or empty
   /// Where the quantised columns stand in another order than the inputs (QuantizedMatrix::position): the
   /// input of each stored column and the stored column of each input, u32 [columns]; otherwise empty.
-  Tensor input_of, position;
+  Tensor input_of = {}, position = {};
 
   bool is_quantized() const { return quantized.bits > 0; }
 };
@@ -38,7 +46,8 @@ class Linear {
   explicit Linear(std::vector<BaseWeight> weights) : weights_(std::move(weights)) {}
   virtual ~Linear() = default;
 
-  /// Recorded once an optimizer step, before its micro-steps.
+  /// Recorded once an optimizer step, before its micro-steps, and once before an evaluation: derives from the
+  /// parameters what does not change between two updates. Doing it twice gives the same.
   virtual void prepare(vk::Recorder&) {}
 
   /// y_i = x·W_iᵀ + bias_i. x: f32 [T, columns], y_i: f32 [T, rows_i].
@@ -47,6 +56,10 @@ class Linear {
   /// dx = Σ_i dy_i·W_i, unless dx is empty; parameter gradients += theirs. Recomputes what it needs from x.
   virtual void backward(vk::Recorder& rec, const Tensor& dx, std::span<const Tensor> dy, const Tensor& x) = 0;
 
+  /// Takes the dense weight of projection i where the method holds it in a form of its own: where it answered
+  /// Method::reserve_weight with nothing. Called while the model loads.
+  virtual void load(vk::Device& device, std::size_t i, std::span<const float> weight);
+
   std::span<const BaseWeight> weights() const { return weights_; }
   /// Room for inputs in the order of stored columns, f32 [T, columns] of any pass; needed where a weight has
   /// such an order. Passes may overwrite it.
@@ -54,7 +67,7 @@ class Linear {
   bool needs_reordered() const;
 
  protected:
-  /// The frozen part: y_i = x·W_iᵀ + bias_i, dx = Σ_i dy_i·W_i.
+  /// The base: y_i = x·W_iᵀ + bias_i, dx = Σ_i dy_i·W_i.
   void forward_base(vk::Recorder& rec, std::span<const Tensor> y, const Tensor& x) const;
   void backward_base(vk::Recorder& rec, const Tensor& dx, std::span<const Tensor> dy) const;
 

@@ -4,8 +4,27 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "io/adapter.h"
+#include "methods/parameter_files.h"
 
 namespace walsh {
+
+Weight Method::reserve_weight(vk::Arena& arena, const std::string&, DType dtype, const Shape& shape) {
+  return {reserve(arena, dtype, shape), {}};
+}
+
+void Method::start(const ProjectionStart& projection) {
+  if (projection.base) bases_[projection.name] = fingerprint(*projection.base);
+  start_projection(projection);
+}
+
+void Method::save(const std::filesystem::path& folder, vk::Device& device) const {
+  save_parameters(folder, device, setup_, bases_);
+}
+
+void Method::read(const std::filesystem::path& folder, const ReadBase& base) {
+  bases_ = read_parameters(folder, setup_, base);
+}
 
 bool is_target(const std::string& targets, const std::string& module) {
   static const std::vector<std::string> known = {"q", "k", "v", "o", "gate", "up", "down"};

@@ -1,5 +1,8 @@
 #include "methods/parameters.h"
 
+#include <algorithm>
+
+#include "base/error.h"
 #include "vk/device.h"
 
 namespace walsh {
@@ -18,15 +21,27 @@ Parameters::Parameters()
       m_("first moments", vk::MemoryKind::device, range_bytes),
       v_("second moments", vk::MemoryKind::device, range_bytes) {}
 
-Parameter Parameters::add(std::string name, std::uint64_t count) {
+Parameter Parameters::add(std::string name, const Shape& shape) {
   // The same reservations in the same order give all four arenas the same layout.
-  const Parameter parameter{std::move(name), reserve(values_, DType::f32, {count}),
-                            reserve(gradients_, DType::f32, {count})};
-  reserve(m_, DType::f32, {count});
-  reserve(v_, DType::f32, {count});
+  const Parameter parameter{std::move(name), reserve(values_, DType::f32, shape),
+                            reserve(gradients_, DType::f32, shape)};
+  reserve(m_, DType::f32, shape);
+  reserve(v_, DType::f32, shape);
   parameters_.push_back(parameter);
-  trained_ += count;
+  trained_ += shape.elements();
   return parameter;
+}
+
+const Parameter& Parameters::at(const std::string& name) const {
+  const auto found = std::ranges::find(parameters_, name, &Parameter::name);
+  require(found != parameters_.end(), "{} is not trained in this run", name);
+  return *found;
+}
+
+void Parameters::start(const std::string& name, std::vector<float> values) {
+  const Shape& shape = at(name).value.shape;
+  require(values.size() == shape.elements(), "{}: {} values, expected {}", name, values.size(), shape.text());
+  starts_[name] = std::move(values);
 }
 
 void Parameters::commit(vk::Device& device, bool training) {
@@ -37,6 +52,11 @@ void Parameters::commit(vk::Device& device, bool training) {
   for (std::size_t i = 0; i < values.size(); ++i) {
     ranges_.push_back({whole(values[i]), whole(gradients[i]), whole(m[i]), whole(v[i])});
   }
+}
+
+void Parameters::upload(vk::Device& device) {
+  for (const auto& [name, values] : starts_) device.upload(at(name).value, values);
+  starts_.clear();
 }
 
 std::vector<Tensor> Parameters::values() const {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
-#include "base/error.h"
 #include "ops/sddmm.h"
 #include "ops/spmm.h"
 #include "ops/transpose.h"
@@ -81,7 +81,7 @@ class QwhaLinear final : public Linear {
 }  // namespace
 
 QwhaMethod::QwhaMethod(const MethodSetup& setup)
-    : setup_(setup), options_(qwha_options(setup.set, setup.seed)) {
+    : Method(setup), options_(qwha_options(setup.set, setup.seed)) {
   const auto scratch = [&] { return reserve(setup.arena, DType::f32, {setup.tokens, setup.widest}); };
   scratch_ = {scratch(), scratch(), scratch()};
 }
@@ -93,15 +93,12 @@ std::unique_ptr<Linear> QwhaMethod::make_linear(std::vector<BaseWeight> weights)
       indices.emplace_back();
       continue;
     }
-    const auto known = setup_.budgets.find(w.name);
-    const std::uint32_t budget = known != setup_.budgets.end()
-                                     ? known->second
-                                     : qwha_coefficients(options_, setup_.rank, w.rows, w.columns);
+    const std::uint32_t budget = qwha_coefficients(options_, setup_.rank, w.rows, w.columns);
     transforms_.try_emplace(w.columns, setup_.arena, w.columns);
     indices.emplace_back(adapters_.size());
     adapters_.push_back({.name = w.name,
                          .support = reserve_sparse(setup_.arena, w.rows, w.columns, budget),
-                         .values = setup_.parameters.add(w.name, budget),
+                         .values = setup_.parameters.add(w.name, {budget}),
                          .alpha = static_cast<float>(qwha_kappa(w.rows, w.columns, options_.scale) *
                                                      std::sqrt(static_cast<double>(w.columns)))});
   }
@@ -110,14 +107,13 @@ std::unique_ptr<Linear> QwhaMethod::make_linear(std::vector<BaseWeight> weights)
 
 void QwhaMethod::upload(vk::Device& device) {
   for (auto& [width, transform] : transforms_) transform.upload(device);
-}
-
-void QwhaMethod::set(vk::Device& device, const std::string& name, const QwhaCoefficients& c) {
-  const auto found =
-      std::find_if(adapters_.begin(), adapters_.end(), [&](const QwhaAdapter& a) { return a.name == name; });
-  require(found != adapters_.end(), "{} has no adapter in this run", name);
-  walsh::upload(device, found->support, {c.rows, c.columns, c.row_ptr, c.col});
-  device.upload(found->values.value, c.values);
+  for (const QwhaAdapter& adapter : adapters_) {
+    const auto found = starts_.find(adapter.name);
+    if (found == starts_.end()) continue;
+    const QwhaCoefficients& c = found->second;
+    walsh::upload(device, adapter.support, {c.rows, c.columns, c.row_ptr, c.col});
+  }
+  starts_.clear();
 }
 
 }  // namespace walsh

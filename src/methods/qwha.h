@@ -9,14 +9,15 @@
 #pragma once
 
 #include <map>
-#include <optional>
 
-#include "methods/method.h"
 #include "methods/qwha_init.h"
+#include "methods/registry.h"
 #include "ops/hadamard.h"
 #include "tensor/sparse_matrix.h"
 
 namespace walsh {
+
+extern const MethodEntry qwha_method;
 
 /// The adapter of one projection.
 struct QwhaAdapter {
@@ -31,12 +32,14 @@ class QwhaMethod final : public Method {
   explicit QwhaMethod(const MethodSetup& setup);
 
   std::unique_ptr<Linear> make_linear(std::vector<BaseWeight> weights) override;
+  StartsFrom starts_from() const override { return StartsFrom::gram; }
+  std::string describe_start() const override;
+  std::vector<StartError> start_errors() const override { return errors_; }
   void upload(vk::Device& device) override;
+  void save(const std::filesystem::path& folder, vk::Device& device) const override;
+  void read(const std::filesystem::path& folder, const ReadBase& base) override;
 
   const std::vector<QwhaAdapter>& adapters() const { return adapters_; }
-  /// Support and values of an adapter.
-  void set(vk::Device& device, const std::string& name, const QwhaCoefficients& coefficients);
-
   const QwhaOptions& options() const { return options_; }
 
   /// Tensors that any layer's pass may overwrite.
@@ -49,11 +52,19 @@ class QwhaMethod final : public Method {
   const HadamardTransform& transform(std::uint32_t width) const { return transforms_.at(width); }
 
  private:
-  MethodSetup setup_;
+  void start_projection(const ProjectionStart& projection) override;
+  /// The positions and values of an adapter, for `upload`.
+  void take(const std::string& name, QwhaCoefficients coefficients);
+
   QwhaOptions options_;
   Scratch scratch_;
   std::map<std::uint32_t, HadamardTransform> transforms_;  // by width
   std::vector<QwhaAdapter> adapters_;
+  std::map<std::string, QwhaCoefficients> starts_;  // until upload
+  // of the start, for people
+  std::vector<StartError> errors_;
+  std::size_t coefficients_ = 0, fitted_ = 0;
+  double log_error_left_ = 0;  // Σ log of ‖(W − W_q − ΔW)X‖ / ‖(W − W_q)X‖ over the fitted
 };
 
 }  // namespace walsh

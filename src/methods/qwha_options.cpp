@@ -7,7 +7,6 @@ namespace {
 
 constexpr std::string_view select_names[] = {"gram_diag", "magnitude", "omp", "omp4", "ols", "random"};
 constexpr std::string_view budget_norm_names[] = {"weight", "activation"};
-constexpr std::string_view layer_budget_names[] = {"uniform", "error"};
 constexpr std::string_view init_names[] = {"fit", "zero"};
 
 struct Option {
@@ -28,11 +27,6 @@ constexpr Option table[] = {
        o.budget_norm = static_cast<QwhaBudgetNorm>(word_among(k, v, budget_norm_names));
      },
      [](const O& o) { return std::string(budget_norm_names[static_cast<std::size_t>(o.budget_norm)]); }},
-    {"layer_budget",
-     [](O& o, Text k, Text v) {
-       o.layer_budget = static_cast<QwhaLayerBudget>(word_among(k, v, layer_budget_names));
-     },
-     [](const O& o) { return std::string(layer_budget_names[static_cast<std::size_t>(o.layer_budget)]); }},
     {"refine", [](O& o, Text k, Text v) { o.refine = on_or_off(k, v); },
      [](const O& o) { return std::string(o.refine ? "on" : "off"); }},
     {"init", [](O& o, Text k, Text v) { o.zero = word_among(k, v, init_names) == 1; },

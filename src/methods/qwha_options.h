@@ -29,16 +29,9 @@ enum class QwhaBudgetNorm : std::uint8_t {
   activation,  // ‖ΔW_i X‖
 };
 
-/// How the coefficients of all layers together are spread over them.
-enum class QwhaLayerBudget : std::uint8_t {
-  uniform,  // each layer by its size
-  error,    // more where one more lowers the relative output error most (methods/layer_budget.h)
-};
-
 struct QwhaOptions {
   QwhaSelect select = QwhaSelect::gram_diag;
   QwhaBudgetNorm budget_norm = QwhaBudgetNorm::weight;
-  QwhaLayerBudget layer_budget = QwhaLayerBudget::uniform;
   bool refine = true;        // least squares on the support; otherwise the spectrum's own values
   bool zero = false;         // init=zero: the support as chosen, every value 0
   double temperature = 1.0;  // shares go with error^temperature

@@ -18,6 +18,13 @@ const AttentionRanges& ranges(const LayerWeights& layer, const Inputs& in) {
   return layer.windowed ? in.windowed : in.full;
 }
 
+// dx, and the norm's own gradient where it is trained; dx may be dy.
+void norm_backward(Recorder& rec, const Tensor& dx, const Tensor& dy, const Tensor& x, const Tensor& rstd,
+                   const Weight& weight) {
+  if (weight.gradient) rmsnorm_backward_weight(rec, weight.gradient, dy, x, rstd);
+  rmsnorm_backward(rec, dx, dy, x, rstd, weight);
+}
+
 }  // namespace
 
 void layer_forward(Recorder& rec, const LayerContext& model, const LayerWeights& w, const Tensor& y,
@@ -68,7 +75,7 @@ void layer_backward(Recorder& rec, const LayerContext& model, const LayerWeights
   swiglu_backward(rec, s.d_gate, s.d_up, s.d_activated, a.gate, a.up);
   rmsnorm_forward(rec, s.mlp_input, a.mlp_rstd, a.middle, w.mlp_norm, c.rms_eps);
   w.gate_up->backward(rec, s.d_normed, std::array{s.d_gate, s.d_up}, s.mlp_input);
-  rmsnorm_backward(rec, s.d_projected, s.d_normed, a.middle, a.mlp_rstd, w.mlp_norm);
+  norm_backward(rec, s.d_projected, s.d_normed, a.middle, a.mlp_rstd, w.mlp_norm);
   add(rec, s.d_residual, s.d_residual, s.d_projected);
 
   // middle = x + o(attention(qkv(norm(x))))
@@ -78,15 +85,15 @@ void layer_backward(Recorder& rec, const LayerContext& model, const LayerWeights
   rope_backward(rec, s.dq, in.positions, model.inverse_frequencies);
   rope_backward(rec, s.dk, in.positions, model.inverse_frequencies);
   if (c.qk_norm) {
-    rmsnorm_backward(rec, s.dq, s.dq, a.q_raw, a.q_rstd, w.q_norm);
-    rmsnorm_backward(rec, s.dk, s.dk, a.k_raw, a.k_rstd, w.k_norm);
+    norm_backward(rec, s.dq, s.dq, a.q_raw, a.q_rstd, w.q_norm);
+    norm_backward(rec, s.dk, s.dk, a.k_raw, a.k_rstd, w.k_norm);
   }
   rmsnorm_forward(rec, s.attention_input, a.attention_rstd, x, w.attention_norm, c.rms_eps);
   const Tensor d_normed = input_gradient ? s.d_normed : Tensor{};
   w.qkv->backward(rec, d_normed, std::array{s.dq.view(q_flat), s.dk.view(kv_flat), s.dv.view(kv_flat)},
                   s.attention_input);
   if (!input_gradient) return;
-  rmsnorm_backward(rec, s.d_projected, s.d_normed, x, a.attention_rstd, w.attention_norm);
+  norm_backward(rec, s.d_projected, s.d_normed, x, a.attention_rstd, w.attention_norm);
   add(rec, s.d_residual, s.d_residual, s.d_projected);
 }
 

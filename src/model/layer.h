@@ -1,11 +1,10 @@
 // One transformer layer: its weights, its forward pass and, mirrored, its backward pass.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <vector>
 
-#include "methods/linear.h"
+#include "methods/method.h"
 #include "model/activations.h"
 #include "model/config.h"
 #include "model/weights.h"
@@ -16,8 +15,8 @@ namespace walsh {
 using vk::Recorder;
 
 struct LayerWeights {
-  Tensor attention_norm, mlp_norm;  // [C]
-  Tensor q_norm, k_norm;            // [D]; empty without them
+  Weight attention_norm, mlp_norm;  // [C]
+  Weight q_norm, k_norm;            // [D]; empty without them
   std::unique_ptr<Linear> qkv, o, gate_up, down;
   bool windowed = false;  // its attention sees a sliding window
 };
@@ -33,12 +32,9 @@ struct LayerCache {
   Tensor k, v;
 };
 
-/// Makes the linear layer (the method) over some projections with a common input.
-using MakeLinear = std::function<std::unique_ptr<Linear>(std::vector<BaseWeight>)>;
-
-/// Reserves layer `index`'s weights. `make_linear` is asked four times, in the order of the forward pass.
+/// Reserves layer `index`'s weights in the order of the forward pass; `method` makes the linear layers.
 LayerWeights reserve_layer(vk::Arena& arena, const ModelConfig& config, const WeightFormat& format,
-                           std::uint32_t index, const MakeLinear& make_linear);
+                           std::uint32_t index, Method& method);
 
 /// Fills them, once the arena is committed.
 void load_layer(vk::Device& device, const LayerWeights& layer, const WeightSource& source,

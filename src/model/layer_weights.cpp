@@ -6,16 +6,10 @@
 namespace walsh {
 namespace {
 
-BaseWeight reserve_weight(vk::Arena& arena, const WeightFormat& format, std::string name, std::uint32_t rows,
-                          std::uint32_t columns, bool bias) {
-  BaseWeight weight{.name = std::move(name),
-                    .rows = rows,
-                    .columns = columns,
-                    .dense = {},
-                    .quantized = {},
-                    .bias = {},
-                    .input_of = {},
-                    .position = {}};
+BaseWeight reserve_linear(vk::Arena& arena, const WeightFormat& format, Method& method, std::string name,
+                          std::uint32_t rows, std::uint32_t columns, bool bias) {
+  BaseWeight weight{
+      .name = std::move(name), .rows = rows, .columns = columns, .dense = {}, .quantized = {}, .bias = {}};
   if (format.bits > 0) {
     const std::uint32_t group =
         format.group_size < 0 ? columns : static_cast<std::uint32_t>(format.group_size);
@@ -28,9 +22,9 @@ BaseWeight reserve_weight(vk::Arena& arena, const WeightFormat& format, std::str
       weight.position = reserve(arena, DType::u32, {columns});
     }
   } else {
-    weight.dense = reserve(arena, format.dense, {rows, columns});
+    weight.dense = method.reserve_weight(arena, weight.name + ".weight", format.dense, {rows, columns});
   }
-  if (bias) weight.bias = reserve(arena, DType::f32, {rows});
+  if (bias) weight.bias = method.reserve_weight(arena, weight.name + ".bias", DType::f32, {rows});
   return weight;
 }
 
@@ -52,26 +46,28 @@ void load_quantized(vk::Device& device, const BaseWeight& weight, const Quantize
 }  // namespace
 
 LayerWeights reserve_layer(vk::Arena& arena, const ModelConfig& c, const WeightFormat& format,
-                           std::uint32_t index, const MakeLinear& make_linear) {
-  const auto norm = [&](std::uint64_t width) { return reserve(arena, DType::f32, {width}); };
+                           std::uint32_t index, Method& method) {
+  const auto norm = [&](const char* name, std::uint64_t width) {
+    return method.reserve_weight(arena, layer_prefix(index) + name, DType::f32, {width});
+  };
   const auto weight = [&](const char* name, std::uint32_t rows, std::uint32_t columns, bool bias) {
-    return reserve_weight(arena, format, layer_prefix(index) + name, rows, columns, bias);
+    return reserve_linear(arena, format, method, layer_prefix(index) + name, rows, columns, bias);
   };
   LayerWeights layer;
   layer.windowed = c.window[index] > 0;
-  layer.attention_norm = norm(c.hidden);
-  layer.mlp_norm = norm(c.hidden);
+  layer.attention_norm = norm("input_layernorm.weight", c.hidden);
+  layer.mlp_norm = norm("post_attention_layernorm.weight", c.hidden);
   if (c.qk_norm) {
-    layer.q_norm = norm(c.head_dim);
-    layer.k_norm = norm(c.head_dim);
+    layer.q_norm = norm("self_attn.q_norm.weight", c.head_dim);
+    layer.k_norm = norm("self_attn.k_norm.weight", c.head_dim);
   }
-  layer.qkv = make_linear({weight("self_attn.q_proj", c.query_width(), c.hidden, c.qkv_bias),
-                           weight("self_attn.k_proj", c.kv_width(), c.hidden, c.qkv_bias),
-                           weight("self_attn.v_proj", c.kv_width(), c.hidden, c.qkv_bias)});
-  layer.o = make_linear({weight("self_attn.o_proj", c.hidden, c.query_width(), c.output_bias)});
-  layer.gate_up = make_linear({weight("mlp.gate_proj", c.intermediate, c.hidden, c.mlp_bias),
-                               weight("mlp.up_proj", c.intermediate, c.hidden, c.mlp_bias)});
-  layer.down = make_linear({weight("mlp.down_proj", c.hidden, c.intermediate, c.mlp_bias)});
+  layer.qkv = method.make_linear({weight("self_attn.q_proj", c.query_width(), c.hidden, c.qkv_bias),
+                                  weight("self_attn.k_proj", c.kv_width(), c.hidden, c.qkv_bias),
+                                  weight("self_attn.v_proj", c.kv_width(), c.hidden, c.qkv_bias)});
+  layer.o = method.make_linear({weight("self_attn.o_proj", c.hidden, c.query_width(), c.output_bias)});
+  layer.gate_up = method.make_linear({weight("mlp.gate_proj", c.intermediate, c.hidden, c.mlp_bias),
+                                      weight("mlp.up_proj", c.intermediate, c.hidden, c.mlp_bias)});
+  layer.down = method.make_linear({weight("mlp.down_proj", c.hidden, c.intermediate, c.mlp_bias)});
   return layer;
 }
 
@@ -90,12 +86,15 @@ void load_layer(vk::Device& device, const LayerWeights& layer, const WeightSourc
     load_dense(device, layer.q_norm, source, prefix + "self_attn.q_norm.weight");
     load_dense(device, layer.k_norm, source, prefix + "self_attn.k_norm.weight");
   }
-  for (const Linear* linear : {layer.qkv.get(), layer.o.get(), layer.gate_up.get(), layer.down.get()}) {
-    for (const BaseWeight& weight : linear->weights()) {
+  for (Linear* linear : {layer.qkv.get(), layer.o.get(), layer.gate_up.get(), layer.down.get()}) {
+    for (std::size_t i = 0; i < linear->weights().size(); ++i) {
+      const BaseWeight& weight = linear->weights()[i];
       if (weight.is_quantized()) {
         load_quantized(device, weight, source.quantized(weight.name, weight.rows, weight.columns));
-      } else {
+      } else if (weight.dense) {
         load_dense(device, weight.dense, source, weight.name + ".weight");
+      } else {  // the method's own form of it
+        linear->load(device, i, read_floats(source, find_weight(source.config(), weight.name + ".weight")));
       }
       if (weight.bias) load_dense(device, weight.bias, source, weight.name + ".bias");
     }

@@ -29,9 +29,14 @@ void Llama::loss(Recorder& rec, Activations& a, const Inputs& in, bool gradient)
     logits(rec, a, first, count);
     cross_entropy(rec, a.losses.rows(first, count), chunk, in.targets.rows(first, count), in.loss_scale,
                   gradient);
-    if (gradient) matmul_backward(rec, a.scratch.d_normed.rows(first, count), chunk, head_);
+    if (!gradient) continue;
+    matmul_backward(rec, a.scratch.d_normed.rows(first, count), chunk, head_);
+    if (head_.gradient) matmul_backward_weight(rec, head_.gradient, chunk, a.final_normed.rows(first, count));
   }
   if (!gradient) return;
+  if (final_norm_.gradient)
+    rmsnorm_backward_weight(rec, final_norm_.gradient, a.scratch.d_normed, a.residual[layers_.size()],
+                            a.final_rstd);
   rmsnorm_backward(rec, a.scratch.d_residual, a.scratch.d_normed, a.residual[layers_.size()], a.final_rstd,
                    final_norm_);
 }
@@ -43,23 +48,29 @@ void Llama::logits(Recorder& rec, const Activations& a, std::uint32_t first, std
 void Llama::backward(Recorder& rec, Activations& a, const Inputs& in) const {
   for (std::size_t i = layers_.size(); i-- > 0;) {
     const auto scope = rec.scope("backward");
-    // The embedding is frozen, so nothing wants the gradient of the first layer's input.
-    layer_backward(rec, context(), layers_[i], a.residual[i], a.layer(i), a.scratch, in, i > 0);
+    // Where the embedding is frozen, nothing wants the gradient of the first layer's input.
+    layer_backward(rec, context(), layers_[i], a.residual[i], a.layer(i), a.scratch, in,
+                   i > 0 || embedding_.gradient);
   }
+  if (embedding_.gradient) embedding_backward(rec, embedding_.gradient, a.scratch.d_residual, in.ids);
 }
 
 void Llama::prepare(Recorder& rec) const {
   for (Linear* linear : linears()) linear->prepare(rec);
 }
 
-Llama::Llama(ModelConfig config, const WeightFormat& format, vk::Arena& arena, const MakeLinear& make_linear)
+Llama::Llama(ModelConfig config, const WeightFormat& format, vk::Arena& arena, Method& method)
     : config_(std::move(config)) {
-  embedding_ = reserve(arena, format.dense, {config_.vocabulary_size, config_.hidden});
-  head_ = config_.tied ? embedding_ : reserve(arena, format.dense, {config_.vocabulary_size, config_.hidden});
-  final_norm_ = reserve(arena, DType::f32, {config_.hidden});
+  const auto weight = [&](const char* name, DType dtype, const Shape& shape) {
+    return method.reserve_weight(arena, name, dtype, shape);
+  };
+  const Shape table{config_.vocabulary_size, config_.hidden};
+  embedding_ = weight("model.embed_tokens.weight", format.dense, table);
+  head_ = config_.tied ? embedding_ : weight("lm_head.weight", format.dense, table);
+  final_norm_ = weight("model.norm.weight", DType::f32, {config_.hidden});
   inverse_frequencies_ = reserve(arena, DType::f32, {config_.head_dim / 2});
   for (std::uint32_t i = 0; i < config_.layers; ++i)
-    layers_.push_back(reserve_layer(arena, config_, format, i, make_linear));
+    layers_.push_back(reserve_layer(arena, config_, format, i, method));
 }
 
 void Llama::load(vk::Device& device, const WeightSource& source) {

@@ -16,8 +16,8 @@ KvCache reserve_cache(vk::Arena& arena, const ModelConfig& config, std::uint32_t
 
 class Llama {
  public:
-  /// Reserves the weights in `arena`.
-  Llama(ModelConfig config, const WeightFormat& format, vk::Arena& arena, const MakeLinear& make_linear);
+  /// Reserves the weights in `arena`; `method` makes the linear layers.
+  Llama(ModelConfig config, const WeightFormat& format, vk::Arena& arena, Method& method);
 
   /// Fills the weights, once the arena is committed.
   void load(vk::Device& device, const WeightSource& source);
@@ -42,9 +42,9 @@ class Llama {
   LayerContext context() const { return {&config_, inverse_frequencies_}; }
 
   ModelConfig config_;
-  Tensor embedding_;            // [V, C]
-  Tensor head_;                 // [V, C]; the embedding where tied
-  Tensor final_norm_;           // [C]
+  Weight embedding_;            // [V, C]
+  Weight head_;                 // [V, C]; the embedding where tied
+  Weight final_norm_;           // [C]
   Tensor inverse_frequencies_;  // [D/2]
   std::vector<LayerWeights> layers_;
 };

@@ -34,8 +34,10 @@ Evaluator::Evaluator(vk::Device& device, const Session& session, PassMemory& mem
 }
 
 void Evaluator::record() {
+  vk::Recorder before(device_);
+  session_.model().prepare(before);
+  prepare_ = before.finish();
   vk::Recorder rec(device_);
-  session_.model().prepare(rec);
   session_.model().forward(rec, memory_.activations, memory_.inputs);
   session_.model().loss(rec, memory_.activations, memory_.inputs, false);
   recording_ = rec.finish();
@@ -54,6 +56,7 @@ Evaluation Evaluator::run(const Dataset& dataset) {
   const BatchSweep sweep(dataset, windows, batch_size_);
   Evaluation result;
   double total = 0;
+  device_.submit(*prepare_);
   for (std::uint64_t i = 0; i < sweep.size(); ++i) {
     const Batch batch = sweep.at(i);
     for (const float loss : losses(batch)) total += loss;
@@ -72,6 +75,7 @@ ChoiceAccuracy Evaluator::run(const std::vector<ChoiceItem>& items) {
   const Packing windows = evaluation_windows(options, sequence_length_);
   const BatchSweep sweep(options, windows, batch_size_);
   std::vector<double> score(options.documents.size(), 0.0);
+  device_.submit(*prepare_);
   for (std::uint64_t i = 0; i < sweep.size(); ++i) {
     const std::vector<float> loss = losses(sweep.at(i));
     for (std::uint32_t r = 0; r < batch_size_ && i * batch_size_ + r < windows.rows.size(); ++r) {

@@ -49,7 +49,7 @@ class Evaluator {
   std::uint32_t batch_size_, sequence_length_;
   std::unique_ptr<PassMemory> own_memory_;
   PassMemory& memory_;
-  std::optional<vk::Recording> recording_;
+  std::optional<vk::Recording> prepare_, recording_;
 };
 
 }  // namespace walsh

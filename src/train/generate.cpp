@@ -26,6 +26,9 @@ Generator::Generator(vk::Device& device, const Session& session, std::uint32_t l
       cache_arena_("key-value cache"),
       cache_(reserve_cache(cache_arena_, session.config(), length)) {
   cache_arena_.commit(device);
+  vk::Recorder rec(device);
+  session.model().prepare(rec);
+  prepare_ = rec.finish();
 }
 
 std::vector<float> Generator::pass(std::span<const std::uint32_t> ids, std::uint32_t first) {
@@ -36,6 +39,7 @@ std::vector<float> Generator::pass(std::span<const std::uint32_t> ids, std::uint
   std::vector<std::uint32_t> words(memory.words.shape[0]);
   pack_cached_inputs(words, ids, first, session_.config());
   device_.upload(memory.words, words);
+  if (first == 0) device_.submit(*prepare_);
   device_.wait(device_.submit(*cached->recording));
   return device_.download<float>(memory.activations.logits);
 }

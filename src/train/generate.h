@@ -50,6 +50,7 @@ class Generator {
   std::uint32_t length_, chunk_;
   vk::Arena cache_arena_;
   KvCache cache_;
+  std::optional<vk::Recording> prepare_;
   std::map<std::uint32_t, std::unique_ptr<CachedPass>> passes_;  // by number of tokens
 };
 

@@ -1,7 +1,7 @@
 #include "train/opened_model.h"
 
 #include "base/error.h"
-#include "train/adapter_files.h"
+#include "calibrate/initialise.h"
 #include "train/run_folder.h"
 
 namespace walsh {
@@ -29,30 +29,26 @@ OpenedModel::OpenedModel(const std::string& model, const std::string& adapter,
           "{}: the base in {} has changed since; the adapter belongs to another one", run.string(),
           folder.string());
   if (!same) {  // the same weights under another path will do
-    const bool is_base = model_->format().bits > 0 && base_fingerprint(*model_) == base.fingerprint;
-    require(is_base || model_->format().bits == 0, "{}: not the base that the adapter in {} was trained on",
-            model, run.string());
+    const bool is_base =
+        model_->format().bits == base_->format().bits && base_fingerprint(*model_) == base.fingerprint;
+    require(is_base || (model_->format().bits == 0 && base_->format().bits > 0),
+            "{}: not the base that the adapter in {} was trained on", model, run.string());
     require(is_base || original_matches(*model_, *base_),
             "{}: not the model whose weights the base of {} was made from", model, run.string());
   }
   combined_ = combined_model(*model_, *base_);
-  const AdapterShape shape = adapter_shape(adapter_);
-  options_.rank = shape.rank;
-  options_.targets = shape.targets;
-  budgets_ = shape.budgets;
-  options_.set = before.set;
+  options_ = before;
 }
 
 std::unique_ptr<Session> OpenedModel::load(vk::Device& device, std::uint32_t tokens) const {
-  auto session =
-      std::make_unique<Session>(config(), source().format(), options_, tokens, !adapter_.empty(), budgets_);
+  auto session = std::make_unique<Session>(config(), source().format(), options_, tokens, !adapter_.empty());
   const PassMemory pass(config(), tokens, logit_rows(config(), tokens),
                         Pass::inference);  // a plan: no device
   require_memory(device, session->weights_bytes(),
                  session->method_bytes() + session->parameters().value_bytes(), pass.arena.bytes());
+  if (!adapter_.empty()) session->method().read(adapter_, base_reader(*base_));
   session->commit(device, false);
-  session->model().load(device, source());
-  if (!adapter_.empty()) load_adapter(adapter_, device, *session->qwha(), *base_);
+  session->load(device, source());
   if (!checkpoint_.empty()) load_values(checkpoint_, device, session->parameters());
   return session;
 }

@@ -28,7 +28,6 @@ class OpenedModel {
   std::string adapter_;     // the folder of its files
   std::string checkpoint_;  // whose values it takes instead, or empty
   RunOptions options_;      // of the adapter
-  std::map<std::string, std::uint32_t> budgets_;
 };
 
 }  // namespace walsh

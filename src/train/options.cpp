@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "methods/qwha_options.h"
+#include "methods/registry.h"
 #include "quantize/options.h"
 
 namespace walsh {
@@ -56,11 +56,14 @@ void one_of(const std::string& name, const std::string& value, const std::vector
 void set_option(RunOptions& options, const std::string& name, const std::string& value) {
   if (const auto dot = name.find('.'); dot != std::string::npos) {
     const std::string part = name.substr(0, dot), key = name.substr(dot + 1);
-    require(part == "qwha" || part == "quantize", "--set {}: unknown method \"{}\"; known: qwha, quantize",
-            name, part);
-    QwhaOptions qwha;  // both refuse what they do not know
-    QuantizeOptions quantize;
-    part == "qwha" ? set_qwha_option(qwha, key, value) : set_quantize_option(quantize, key, value);
+    if (part == "quantize") {
+      QuantizeOptions scratch;
+      set_quantize_option(scratch, key, value);  // refuses what it does not know
+    } else {
+      const MethodEntry& method = find_method(part);
+      require(method.check_option, "--set {}: {} has no options of its own", name, part);
+      method.check_option(key, value);
+    }
     options.set[name] = value;
     return;
   }
@@ -124,32 +127,22 @@ std::vector<std::string> changed_options(const RunOptions& before, const RunOpti
   return changed;
 }
 
-const std::vector<MethodDefaults>& method_defaults() {
-  // QWHA: rank, weight decay and warm-up of the paper's GSM8K runs (arXiv 2509.17428, appendix); one rate for
-  // all widths, since the adapter's own scale α = 4000/√(inputs · outputs) carries the width.
-  static const std::vector<MethodDefaults> table = {{.method = "qwha",
-                                                     .rank = 64,
-                                                     .learning_rate = 5e-5,
-                                                     .weight_decay = 0.1,
-                                                     .warmup = 0.03,
-                                                     .epochs = 3}};
-  return table;
-}
-
 RunOptions resolve(RunOptions o) {
-  std::vector<std::string> methods;
-  const MethodDefaults* defaults = nullptr;
-  for (const MethodDefaults& row : method_defaults()) {
-    methods.emplace_back(row.method);
-    if (o.method == row.method) defaults = &row;
-  }
-  one_of("method", o.method, methods);
+  const MethodEntry& method = find_method(o.method);
+  const MethodDefaults& defaults = method.defaults;
+  for (const auto& [key, value] : o.set)
+    require(key.starts_with(o.method + ".") || key.starts_with("quantize."),
+            "{}={}: an option of another method than {}", key, value, o.method);
   one_of("quantizer", o.quantizer, {"rtn", "gptq", "magr-gptq"});
   one_of("schedule", o.schedule, {"cosine", "linear", "constant"});
   one_of("precision", o.precision, {"auto", "fp32"});
   one_of("scale-dtype", o.scale_dtype, {"fp16"});
   one_of("checkpointing", o.checkpointing, {"none"});
   if (o.bits != 0) one_of("bits", std::to_string(o.bits), {"2", "3", "4", "8"});
+  require(o.bits == 0 || method.base != BaseRule::dense,
+          "bits: {} trains the weights themselves, unquantised; leave it out", o.method);
+  require(o.bits != 0 || method.base != BaseRule::own_grid,
+          "bits: {} trains on a grid of its own; give --bits 2, 3, 4 or 8", o.method);
   require(o.group_size == -1 || o.group_size >= 1,
           "group-size: found {}, expected a divisor of the input widths, or -1 for per channel",
           o.group_size);
@@ -171,14 +164,18 @@ RunOptions resolve(RunOptions o) {
   finite("weight-decay", o.weight_decay);
   finite("max-grad-norm", o.max_grad_norm);
   finite("epochs", o.epochs);
+  finite("alpha", o.alpha);
   require(o.learning_rate >= 0, "learning-rate: found {}, expected a positive number", o.learning_rate);
   require(o.max_grad_norm >= 0, "max-grad-norm: found {}, expected 0 or more", o.max_grad_norm);
   require(o.epochs >= 0, "epochs: found {}, expected 0 or more", o.epochs);
-  if (o.rank == 0) o.rank = defaults->rank;
-  if (o.learning_rate == 0) o.learning_rate = defaults->learning_rate;
-  if (o.weight_decay < 0) o.weight_decay = defaults->weight_decay;
-  if (o.warmup < 0) o.warmup = defaults->warmup;
-  if (o.steps == 0 && o.epochs == 0) o.epochs = defaults->epochs;
+  require(o.rank == 0 || defaults.rank > 0, "rank: {} has none; leave it out", o.method);
+  require(o.alpha == 0 || defaults.alpha_per_rank > 0, "alpha: {} has none; leave it out", o.method);
+  if (o.rank == 0) o.rank = defaults.rank;
+  if (o.alpha == 0) o.alpha = defaults.alpha_per_rank * o.rank;
+  if (o.learning_rate == 0) o.learning_rate = defaults.learning_rate;
+  if (o.weight_decay < 0) o.weight_decay = defaults.weight_decay;
+  if (o.warmup < 0) o.warmup = defaults.warmup;
+  if (o.steps == 0 && o.epochs == 0) o.epochs = defaults.epochs;
   return o;
 }
 

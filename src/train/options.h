@@ -13,7 +13,7 @@ namespace walsh {
 
 struct RunOptions {
   // what is trained on what
-  std::string model, data, eval_data, calibration, reference, out;
+  std::string model, data, eval_data, calibration, reference, out, trace;
   std::string method = "qwha";
   std::optional<std::uint64_t> random_weights;
   // the base
@@ -24,6 +24,7 @@ struct RunOptions {
   std::uint32_t calibration_sequences = 128, calibration_length = 2048;
   // the adapter
   std::uint32_t rank = 0;  // 0: the method's default
+  double alpha = 0;        // 0: the method's default
   std::string targets = "q,k,v,o,gate,up,down";
   // the schedule
   std::uint32_t steps = 0;  // 0: by epochs
@@ -55,11 +56,11 @@ void visit_options(Options& o, Visit&& visit) {
   visit("data", o.data, true, "training data: .jsonl, .txt or a folder with train, valid, test");
   visit("eval-data", o.eval_data, false, "evaluation data; default: the data folder's valid split, if any");
   visit("calibration", o.calibration, true, "text for the Gram matrices; default: the training data");
-  visit("method", o.method, true, "fine-tuning method: qwha");
+  visit("method", o.method, true, "fine-tuning method, see below");
   visit("random-weights", o.random_weights, true,
         "seed of random weights, for a folder that holds only a config.json");
   visit("bits", o.bits, true,
-        "quantise the model's linear layers first: 2, 3, 4 or 8 bits; 0: train on it as it is");
+        "2, 3, 4 or 8: quantise the model's linear layers first, or the method's own grid; 0: as it is");
   visit("group-size", o.group_size, true,
         "weights that share a scale; divides every input width; -1: per channel");
   visit("quantizer", o.quantizer, true, "rtn, gptq or magr-gptq");
@@ -68,7 +69,8 @@ void visit_options(Options& o, Visit&& visit) {
   visit("calibration-length", o.calibration_length, true,
         "tokens of such a sequence, at most; the context and the text may allow fewer");
   visit("rank", o.rank, true,
-        "qwha: a layer gets rank x (inputs + outputs) coefficients; 0: the method's default");
+        "of adapters; qwha: a layer gets rank x (inputs + outputs) coefficients; 0: the method's default");
+  visit("alpha", o.alpha, true, "low-rank adapters are scaled by alpha / rank; 0: the method's default");
   visit("targets", o.targets, true, "projections that get an adapter");
   visit("steps", o.steps, true, "optimizer steps; 0: by --epochs");
   visit("epochs", o.epochs, true, "passes over the data; 0: the method's default");
@@ -89,6 +91,7 @@ void visit_options(Options& o, Visit&& visit) {
   visit("keep", o.keep, false, "checkpoints kept");
   visit("sample-prompt", o.sample_prompt, false, "prompt of the text sample at every evaluation");
   visit("sample-tokens", o.sample_tokens, false, "length of that sample");
+  visit("trace", o.trace, false, "file for a Chrome trace of the last step, by device timestamps");
   visit("deterministic-plan", o.deterministic_plan, true, "choose kernels without measuring");
   visit("seed", o.seed, true, "seed of everything random");
 }
@@ -109,13 +112,4 @@ std::vector<std::string> changed_options(const RunOptions& before, const RunOpti
 /// The method's defaults in place of what was left open, and every value checked: ranges, known words,
 /// combinations.
 RunOptions resolve(RunOptions options);
-
-/// A method's defaults, as `walsh train --help` prints them.
-struct MethodDefaults {
-  const char* method;
-  std::uint32_t rank;
-  double learning_rate, weight_decay, warmup, epochs;
-};
-const std::vector<MethodDefaults>& method_defaults();
-
 }  // namespace walsh

@@ -244,13 +244,13 @@ std::string quantize_report(const std::string& title, const QuantizeResult& resu
   return html_page("walsh: " + title, body);
 }
 
-void write_layer_errors(const fs::path& run, const std::vector<InitialisedLayer>& layers) {
+void write_layer_errors(const fs::path& run, const std::vector<StartError>& layers) {
   OrderedJson list = OrderedJson::array();
-  for (const InitialisedLayer& layer : layers)
-    list.push_back({{"name", layer.name},
-                    {"coefficients", layer.coefficients.values.size()},
-                    {"error_before", layer.relative(layer.error_before)},
-                    {"error", layer.relative(layer.error)}});
+  for (const StartError& layer : layers)
+    list.push_back({{"name", layer.module},
+                    {"coefficients", layer.coefficients},
+                    {"error_before", layer.before},
+                    {"error", layer.after}});
   write_file(run / "layers.json", list.dump(1) + "\n");
 }
 

@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "calibrate/initialise.h"
 #include "calibrate/quantize_model.h"
+#include "methods/method.h"
 
 namespace walsh {
 
@@ -22,6 +22,6 @@ std::string quantize_report(const std::string& title, const QuantizeResult& resu
                             const std::vector<std::pair<std::string, std::string>>& facts);
 
 /// layers.json of a run: what initialisation did, layer by layer.
-void write_layer_errors(const std::filesystem::path& run, const std::vector<InitialisedLayer>& layers);
+void write_layer_errors(const std::filesystem::path& run, const std::vector<StartError>& layers);
 
 }  // namespace walsh

@@ -3,29 +3,33 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "methods/registry.h"
 
 namespace walsh {
 
 Session::Session(const ModelConfig& config, const WeightFormat& format, const RunOptions& options,
-                 std::uint32_t tokens, bool adapter, std::map<std::string, std::uint32_t> budgets)
+                 std::uint32_t tokens, bool adapter)
     : weights_("weights"), method_arena_("method") {
+  const MethodSetup setup{.arena = method_arena_,
+                          .parameters = parameters_,
+                          .method = options.method,
+                          .tokens = tokens,
+                          .widest = std::max({config.hidden, config.intermediate, config.query_width()}),
+                          .rank = options.rank,
+                          .alpha = options.alpha,
+                          .bits = format.bits > 0 ? format.bits : options.bits,
+                          .group_size = format.bits > 0 ? format.group_size : options.group_size,
+                          .symmetric = options.symmetric,
+                          .targets = options.targets,
+                          .model = options.model,
+                          .set = options.set,
+                          .seed = options.seed};
   if (adapter) {
-    method_ = std::make_unique<QwhaMethod>(
-        MethodSetup{.arena = method_arena_,
-                    .parameters = parameters_,
-                    .tokens = tokens,
-                    .widest = std::max({config.hidden, config.intermediate, config.query_width()}),
-                    .rank = options.rank,
-                    .targets = options.targets,
-                    .set = options.set,
-                    .seed = options.seed,
-                    .budgets = std::move(budgets)});
+    method_ = find_method(options.method).make(setup);
   } else {
-    method_ = std::make_unique<FrozenMethod>();
+    method_ = std::make_unique<FrozenMethod>(setup);
   }
-  model_ = std::make_unique<Llama>(config, format, weights_, [&](std::vector<BaseWeight> weights) {
-    return method_->make_linear(std::move(weights));
-  });
+  model_ = std::make_unique<Llama>(config, format, weights_, *method_);
   reserve_reordered(method_arena_, model_->linears(), tokens);
 }
 
@@ -33,6 +37,11 @@ void Session::commit(vk::Device& device, bool training) {
   weights_.commit(device);
   method_arena_.commit(device);
   parameters_.commit(device, training);
+}
+
+void Session::load(vk::Device& device, const WeightSource& source) {
+  model_->load(device, source);
+  parameters_.upload(device);
   method_->upload(device);
 }
 

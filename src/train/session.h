@@ -6,7 +6,6 @@
 #include <memory>
 
 #include "methods/method.h"
-#include "methods/qwha.h"
 #include "model/inputs.h"
 #include "model/llama.h"
 #include "train/options.h"
@@ -17,19 +16,20 @@ namespace walsh {
 class Session {
  public:
   /// `tokens`: the most of a pass. `adapter`: with the options' method, otherwise the base as it is.
-  /// `budgets`: see MethodSetup.
   Session(const ModelConfig& config, const WeightFormat& format, const RunOptions& options,
-          std::uint32_t tokens, bool adapter, std::map<std::string, std::uint32_t> budgets = {});
+          std::uint32_t tokens, bool adapter);
 
   /// Allocates; with `training` also gradients and optimizer state.
   void commit(vk::Device& device, bool training);
+  /// The model's weights, and over them what the method started from or read.
+  void load(vk::Device& device, const WeightSource& source);
 
   const Llama& model() const { return *model_; }
   const ModelConfig& config() const { return model_->config(); }
-  Llama& model() { return *model_; }
   Parameters& parameters() { return parameters_; }
   const Parameters& parameters() const { return parameters_; }
-  QwhaMethod* qwha() { return dynamic_cast<QwhaMethod*>(method_.get()); }
+  Method& method() { return *method_; }
+  const Method& method() const { return *method_; }
 
   std::uint64_t weights_bytes() const { return weights_.bytes(); }
   std::uint64_t method_bytes() const {

@@ -53,7 +53,7 @@ TrainingStep::TrainingStep(vk::Device& device, Session& session, PassMemory& pas
   rings_.commit(device);
   state_.commit(device);
 
-  Llama& model = session.model();
+  const Llama& model = session.model();
   Activations& a = pass.activations;
   {
     vk::Recorder rec(device, options.profile);
@@ -125,6 +125,15 @@ void TrainingStep::submit(std::uint32_t step, std::span<const TokenBatch> micro_
   targets_.push_back(targets);
   // The first step runs piece by piece to be measured, with waits: not the host's own time.
   if (submitted_++ > 0) host_seconds_ += seconds_since(start);
+}
+
+std::vector<vk::ScopeTime> TrainingStep::times() const {
+  std::vector<vk::ScopeTime> times;
+  for (const auto* recording : {&prepare_, &micro_step_, &update_}) {
+    const auto part = (*recording)->scope_times();
+    times.insert(times.end(), part.begin(), part.end());
+  }
+  return times;
 }
 
 StepResult TrainingStep::result() {

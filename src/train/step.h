@@ -21,7 +21,7 @@ struct StepOptions {
   std::uint32_t grad_accumulation = 1;
   float weight_decay = 0;
   float max_grad_norm = 1;
-  bool profile = false;
+  bool profile = false;  // timestamps for times()
 };
 
 struct StepResult {
@@ -43,6 +43,9 @@ class TrainingStep {
   /// Seconds the host spent in submit and result, waiting not counted.
   double host_seconds() const { return host_seconds_; }
   const vk::Recording& micro_step() const { return *micro_step_; }
+
+  /// Times of the newest step's scopes and dispatches (of its last micro-step); needs `profile` and result().
+  std::vector<vk::ScopeTime> times() const;
 
   /// Bytes of rings and state for a plan.
   static std::uint64_t planned_bytes(std::uint32_t tokens, std::uint32_t grad_accumulation);

@@ -10,7 +10,7 @@
 #include "calibrate/quantize_model.h"
 #include "data/batches.h"
 #include "data/datasets.h"
-#include "train/adapter_files.h"
+#include "methods/registry.h"
 #include "train/batch_inputs.h"
 #include "train/calibration_data.h"
 #include "train/evaluate.h"
@@ -21,6 +21,7 @@
 #include "train/schedule.h"
 #include "train/session.h"
 #include "train/step.h"
+#include "train/trace.h"
 
 namespace walsh {
 namespace {
@@ -47,8 +48,8 @@ class Run {
   void require_room(const WeightFormat& base) const;
   void describe_data();
   void make_base(const fs::path& folder);
-  std::vector<InitialisedLayer> initialise();
-  void build(std::map<std::string, std::uint32_t> budgets);
+  void start();
+  void build();
   TrainReport loop(Progress progress);
   void save(const Progress& progress);
   void evaluate(std::uint32_t step, TrainReport& report, Metrics& metrics);
@@ -56,7 +57,9 @@ class Run {
   void write_probe();
 
   std::uint32_t tokens() const { return o_.batch_size * o_.sequence_length; }
-  bool quantises() const { return o_.bits > 0 && original_->format().bits == 0; }
+  const MethodEntry& method() const { return find_method(o_.method); }
+  bool own_grid() const { return method().base == BaseRule::own_grid; }
+  bool quantises() const { return o_.bits > 0 && original_->format().bits == 0 && !own_grid(); }
   WeightFormat base_format() const;
 
   vk::Device& device_;
@@ -87,12 +90,16 @@ void Run::open_model() {
     original_ = walsh::open_model(model);
   }
   const WeightFormat format = original_->format();
-  require(o_.bits == 0 || format.bits == 0 || format.bits == o_.bits,
+  require(o_.bits == 0 || format.bits == 0 || format.bits == o_.bits || own_grid(),
           "{}: quantised to {} bits already, --bits asks for {}; leave --bits out", o_.model, format.bits,
           o_.bits);
-  require(o_.bits > 0 || format.bits > 0,
-          "{}: the model is not quantised and qwha corrects a quantised one; give --bits 2, 3, 4 or 8",
-          o_.model);
+  const BaseRule rule = method().base;
+  require(o_.bits > 0 || format.bits > 0 || rule != BaseRule::quantized,
+          "{}: the model is not quantised and {} trains on a quantised one; give --bits 2, 3, 4 or 8",
+          o_.model, o_.method);
+  require(format.bits == 0 || rule == BaseRule::quantized || rule == BaseRule::any,
+          "{}: quantised to {} bits, and {} trains on an unquantised model; name that, or another method",
+          o_.model, format.bits, o_.method);
   require(o_.sequence_length <= original_->config().context,
           "sequence-length: found {}, the model's context is {}", o_.sequence_length,
           original_->config().context);
@@ -164,56 +171,42 @@ void Run::make_base(const fs::path& folder) {
     listener_.say("base: some packed rows are not whole 32-bit words, so other tools cannot load it");
 }
 
-void Run::build(std::map<std::string, std::uint32_t> budgets) {
-  session_ =
-      std::make_unique<Session>(base_->config(), base_->format(), o_, tokens(), true, std::move(budgets));
+// The session takes its memory; its values are known by now.
+void Run::build() {
   session_->commit(device_, true);
-  session_->model().load(device_, *base_);
+  session_->load(device_, *base_);
 }
 
-// The adapter's start, from the original model and what quantisation did to it. The device holds one layer at
-// a time for it, before it holds the run.
-std::vector<InitialisedLayer> Run::initialise() {
-  const QwhaOptions options = qwha_options(o_.set, o_.seed);
-  std::vector<InitialisedLayer> layers;
-  const auto take = [&](InitialisedLayer&& layer) { layers.push_back(std::move(layer)); };
-  if (original_->format().bits > 0) {
-    listener_.say(
-        "adapter: the model is quantised and its original weights are not known: random supports, values "
-        "zero");
-    initialise_qwha_blind(*base_, o_.targets, o_.rank, options, take);
-    return layers;
-  }
-  const auto start = Clock::now();
-  const std::size_t count = calibration_.sequences.size(), length = calibration_.sequences[0].size();
-  initialise_qwha(device_, *original_, *base_, std::move(calibration_.sequences), o_.targets, o_.rank,
-                  options, take);
-  double log_ratio = 0;
-  std::size_t coefficients = 0;
-  for (const InitialisedLayer& layer : layers) {
-    coefficients += layer.coefficients.values.size();
-    if (layer.error_before > 0)
-      log_ratio += 0.5 * std::log(std::max(layer.error / layer.error_before, 1e-300));
-  }
-  listener_.say(
-      fmt::format("adapter: {} coefficients, started from {} x {} calibration tokens in {:.1f} s; output "
-                  "error left: {:.3f} (geometric mean of {} layers)",
-                  coefficients, count, length, seconds_since(start),
-                  std::exp(log_ratio / static_cast<double>(layers.size())), layers.size()));
-  return layers;
+// The start of what is trained. The device holds one layer at a time for it, before it holds the run.
+void Run::start() {
+  const auto began = Clock::now();
+  const bool fits = session_->method().starts_from() == StartsFrom::gram;
+  const std::size_t count = calibration_.sequences.size(),
+                    length = count > 0 ? calibration_.sequences[0].size() : 0;
+  start_method(device_, session_->method(), original_->format().bits == 0 ? original_.get() : nullptr, *base_,
+               std::move(calibration_.sequences));
+  std::string line = session_->method().describe_start();
+  if (fits && count > 0)
+    line += fmt::format("; {} x {} calibration tokens, {:.1f} s", count, length, seconds_since(began));
+  if (!line.empty()) listener_.say(line);
 }
 
 TrainReport Run::fresh() {
   require_new(o_.out);
   open_model();
   open_data();
-  if (original_->format().bits == 0)
-    calibration_ = calibration_text(o_, original_->config().context, data_, *encoder_);
   require_room(base_format());
-  if (quantises())
-    require_quantizable(*original_,
-                        quantize_options(o_.quantizer, o_.bits, o_.group_size, o_.symmetric, o_.set),
-                        !o_.random_weights);
+  bool calibrates = false;
+  if (quantises()) {
+    const QuantizeOptions options =
+        quantize_options(o_.quantizer, o_.bits, o_.group_size, o_.symmetric, o_.set);
+    require_quantizable(*original_, options, !o_.random_weights);
+    calibrates = options.needs_calibration();
+  }
+  session_ = std::make_unique<Session>(original_->config(), base_format(), o_, tokens(), true);
+  calibrates = calibrates || session_->method().starts_from() == StartsFrom::gram;
+  if (original_->format().bits == 0 && calibrates)
+    calibration_ = calibration_text(o_, original_->config().context, data_, *encoder_);
   StagedFolder staged(o_.out);
   run_ = staged.path();
   RunBase base{fs::absolute(o_.model).lexically_normal(), {}};
@@ -228,13 +221,10 @@ TrainReport Run::fresh() {
     base_ = walsh::open_model(o_.model);
   }
   base.fingerprint = base_fingerprint(*base_);
-  const auto layers = initialise();
-  write_layer_errors(run_, layers);
-  std::map<std::string, std::uint32_t> budgets;
-  for (const InitialisedLayer& layer : layers)
-    budgets[layer.name] = static_cast<std::uint32_t>(layer.coefficients.values.size());
-  build(std::move(budgets));
-  for (const InitialisedLayer& layer : layers) session_->qwha()->set(device_, layer.name, layer.coefficients);
+  start();
+  if (const auto errors = session_->method().start_errors(); !errors.empty())
+    write_layer_errors(run_, errors);
+  build();
   write_base(run_, base);
   write_file(run_ / "config.yaml", to_yaml(o_));
   save({});
@@ -261,9 +251,10 @@ TrainReport Run::resumed() {
   require(base_fingerprint(*base_) == base.fingerprint,
           "{}: the base is not the one that this run was trained on", base_folder(run_, base).string());
   require_room(base_->format());
-  build(adapter_shape(run_ / "adapter").budgets);
-  load_adapter(run_ / "adapter", device_, *session_->qwha(),
-               *base_);  // the supports; values come from the checkpoint
+  session_ = std::make_unique<Session>(base_->config(), base_->format(), o_, tokens(), true);
+  // What is frozen in the adapter; trained values come from the checkpoint.
+  session_->method().read(run_ / "adapter", base_reader(*base_));
+  build();
   const Progress progress = load_checkpoint(*checkpoint, device_, session_->parameters());
   describe_data();
   listener_.say(fmt::format("resuming at step {} of {}", progress.step, steps_));
@@ -283,7 +274,8 @@ TrainReport Run::loop(Progress progress) {
   step_ = std::make_unique<TrainingStep>(device_, *session_, *memory_,
                                          StepOptions{.grad_accumulation = o_.grad_accumulation,
                                                      .weight_decay = static_cast<float>(o_.weight_decay),
-                                                     .max_grad_norm = static_cast<float>(o_.max_grad_norm)});
+                                                     .max_grad_norm = static_cast<float>(o_.max_grad_norm),
+                                                     .profile = !o_.trace.empty()});
   const Schedule schedule = Schedule::make(o_.schedule, o_.learning_rate, steps_, o_.warmup);
   BatchStream stream(data_, packing_, o_.batch_size, o_.seed);
   stream.seek({progress.epoch, progress.batch});
@@ -361,6 +353,11 @@ TrainReport Run::loop(Progress progress) {
     step_start = Clock::now();  // evaluation and saving are not the step's time
   }
   if (saved != progress.step) save(progress);
+  if (!o_.trace.empty() && progress.step > first_step) {
+    const auto times = step_->times();
+    write_trace(o_.trace, times);
+    listener_.say(fmt::format("trace: {}; most time in {}", o_.trace, busiest_kernels(times)));
+  }
   report.steps = progress.step;
   report.tokens = progress.tokens;
   report.loss_first = progress.loss_first;
@@ -374,7 +371,8 @@ TrainReport Run::loop(Progress progress) {
 
 // The adapter first: a checkpoint that exists always has its supports beside it.
 void Run::save(const Progress& progress) {
-  save_adapter(run_ / "adapter", device_, *session_->qwha(), *base_, o_.rank);
+  fs::create_directories(run_ / "adapter");
+  session_->method().save(run_ / "adapter", device_);
   save_checkpoint(run_, device_, session_->parameters(), progress, o_.keep);
 }
 

@@ -15,7 +15,7 @@ namespace {
 // the full barriers between pieces cost nothing.
 constexpr std::size_t dispatches_per_piece = 24;
 constexpr std::uint32_t sets_per_pool = 256;
-constexpr std::uint32_t max_queries = 8192;
+constexpr std::uint32_t max_queries = 32768;
 
 void memory_barrier(VkCommandBuffer commands, VkPipelineStageFlags2 from, VkAccessFlags2 from_access,
                     VkPipelineStageFlags2 to, VkAccessFlags2 to_access) {
@@ -79,8 +79,9 @@ std::vector<ScopeTime> Recording::scope_times() const {
         "vkGetQueryPoolResults");
   const double tick = device_->info().limits.timestamp_nanoseconds * 1e-9;
   for (const Stamp& stamp : stamps_) {
-    times.push_back({stamp.name, static_cast<double>(ticks[stamp.begin] - ticks[0]) * tick,
-                     static_cast<double>(ticks[stamp.end] - ticks[stamp.begin]) * tick});
+    times.push_back({stamp.name, static_cast<double>(ticks[stamp.begin]) * tick,
+                     static_cast<double>(ticks[stamp.begin + 1] - ticks[stamp.begin]) * tick,
+                     stamp.dispatch});
   }
   return times;
 }
@@ -253,7 +254,9 @@ void Recorder::dispatch(std::string_view module, std::span<const Slice> buffers,
     vkCmdPushConstants(commands_, kernel.layout(), VK_SHADER_STAGE_COMPUTE_BIT, 0,
                        static_cast<std::uint32_t>(args_bytes), args);
   }
+  const auto stamp = begin_stamp(module, true);
   vkCmdDispatch(commands_, groups.x, groups.y, groups.z);
+  end_stamp(stamp);
   ++piece_dispatches_;
   ++recording_.dispatches_;
 }
@@ -270,36 +273,33 @@ void Recorder::clear(const Slice& slice) {
   vkCmdFillBuffer(commands_, slice.block->buffer, slice.offset, (slice.size + 3) / 4 * 4, 0);
 }
 
-std::uint32_t Recorder::timestamp() {
-  vkCmdWriteTimestamp2(commands_, VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT, recording_.queries_, queries_used_);
-  return queries_used_++;
+std::optional<std::uint32_t> Recorder::begin_stamp(std::string_view name, bool dispatch) {
+  const auto begin = static_cast<std::uint32_t>(2 * recording_.stamps_.size());
+  if (!profile_ || begin + 2 > max_queries) return std::nullopt;
+  recording_.stamps_.push_back({std::string(name), begin, dispatch});
+  vkCmdWriteTimestamp2(commands_, VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT, recording_.queries_, begin);
+  return begin;
 }
 
-Recorder::Scope::Scope(Recorder& recorder, std::string name)
-    : recorder_(recorder), stamp_(recorder.recording_.stamps_.size()) {
+void Recorder::end_stamp(std::optional<std::uint32_t> stamp) {
+  if (!stamp) return;
+  vkCmdWriteTimestamp2(commands_, VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT, recording_.queries_, *stamp + 1);
+}
+
+Recorder::Scope::Scope(Recorder& recorder, std::string name) : recorder_(recorder) {
   if (validation_enabled()) {
     VkDebugUtilsLabelEXT label{};
     label.sType = VK_STRUCTURE_TYPE_DEBUG_UTILS_LABEL_EXT;
     label.pLabelName = name.c_str();
     vkCmdBeginDebugUtilsLabelEXT(recorder_.commands_, &label);
   }
-  if (recorder_.profile_ && recorder_.queries_used_ + 2 <= max_queries) {
-    const auto piece = static_cast<std::uint32_t>(recorder_.recording_.pieces_.size());
-    const std::uint32_t begin = recorder_.timestamp();
-    recorder_.recording_.stamps_.push_back({std::move(name), piece, begin, begin});
-    ++recorder_.queries_used_;  // the end's query, taken now so that nested scopes cannot exhaust it
-  }
+  stamp_ = recorder_.begin_stamp(name, false);
   ++recorder_.open_scopes_;
 }
 
 Recorder::Scope::~Scope() {
   --recorder_.open_scopes_;
-  if (stamp_ < recorder_.recording_.stamps_.size()) {
-    auto& stamp = recorder_.recording_.stamps_[stamp_];
-    stamp.end = stamp.begin + 1;
-    vkCmdWriteTimestamp2(recorder_.commands_, VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT,
-                         recorder_.recording_.queries_, stamp.end);
-  }
+  recorder_.end_stamp(stamp_);
   if (validation_enabled()) vkCmdEndDebugUtilsLabelEXT(recorder_.commands_);
 }
 

@@ -11,6 +11,7 @@
 #include <array>
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -26,11 +27,12 @@ struct Groups {
   std::uint32_t x = 1, y = 1, z = 1;
 };
 
-/// A scope's share of a recording's time, by device timestamps.
+/// When a scope or a dispatch ran, by device timestamps.
 struct ScopeTime {
-  std::string name;
-  double begin_seconds;  // since the first timestamp of its piece
+  std::string name;      // the scope's, or the dispatch's module
+  double begin_seconds;  // by the device's clock, whose zero is its own
   double seconds;
+  bool dispatch;
 };
 
 class Recording {
@@ -43,7 +45,8 @@ class Recording {
   std::size_t barriers() const { return barriers_; }
   std::size_t pieces() const { return pieces_.size(); }
 
-  /// Times of the scopes at the last run; empty unless the recorder profiled. Wait for the run first.
+  /// Times of scopes and dispatches at the last run; empty unless the recorder profiled. Wait for the run
+  /// first.
   std::vector<ScopeTime> scope_times() const;
 
  private:
@@ -55,7 +58,8 @@ class Recording {
   };
   struct Stamp {
     std::string name;
-    std::uint32_t piece, begin, end;  // query indices
+    std::uint32_t begin;  // query index; the end's is the next
+    bool dispatch;
   };
 
   explicit Recording(Device& device) : device_(&device) {}
@@ -73,7 +77,7 @@ class Recording {
 
 class Recorder {
  public:
-  /// `profile`: write timestamps around every scope.
+  /// `profile`: write timestamps around every scope and dispatch.
   explicit Recorder(Device& device, bool profile = false);
 
   Device& device() { return recording_.device_[0]; }
@@ -105,7 +109,7 @@ class Recorder {
 
    private:
     Recorder& recorder_;
-    std::size_t stamp_;
+    std::optional<std::uint32_t> stamp_;
   };
   Scope scope(std::string name) { return Scope(*this, std::move(name)); }
 
@@ -122,14 +126,15 @@ class Recorder {
   /// A barrier if one of these accesses depends on work since the last one; then notes them.
   void order(std::span<const Slice> reads, std::span<const Slice> writes);
   void barrier();
-  std::uint32_t timestamp();
+  /// Writes the first timestamp of a pair, if the recorder profiles and has one left; `end_stamp` the second.
+  std::optional<std::uint32_t> begin_stamp(std::string_view name, bool dispatch);
+  void end_stamp(std::optional<std::uint32_t> stamp);
 
   Recording recording_;
   bool profile_;
   VkCommandBuffer commands_ = nullptr;
   std::size_t piece_dispatches_ = 0;
   std::size_t open_scopes_ = 0;
-  std::uint32_t queries_used_ = 0;
   std::vector<Range> reads_, writes_;
 };
 

@@ -74,10 +74,11 @@ TEST_F(QuantizeModel, ReportsTheErrorsOfTheFolderThatItWrote) {
       }
     EXPECT_NEAR(layer.error, std::sqrt(difference / norm), 1e-9) << layer.name;
     EXPECT_EQ(layer.damping, 0.1);
-    if (weight.layer == 0)  // later layers see quantised inputs
+    if (weight.layer == 0) {  // later layers see quantised inputs
       EXPECT_NEAR(layer.output_error, std::sqrt(relative_output_error(values, matrix, first.of(layer.name))),
                   1e-6)
           << layer.name;
+    }
   }
 }
 

@@ -5,12 +5,13 @@
 // (QwhaInit.RandomSupportsFollowTheSeedAndCoverAllColumns).
 #include <gtest/gtest.h>
 
+#include "calibrate/initialise.h"
 #include "io/adapter.h"
 #include "methods/adaalloc.h"
+#include "methods/qwha.h"
 #include "tests/support/gpu.h"
 #include "tests/support/scratch.h"
 #include "tests/support/tiny_model.h"
-#include "train/adapter_files.h"
 #include "train/calibration_data.h"
 #include "train/evaluate.h"
 #include "train/opened_model.h"
@@ -79,7 +80,7 @@ TEST_F(QwhaDefects, TrainedAdaptersKeepTheIndicesThatTheyWereTrainedAt) {
     EXPECT_EQ(layer.row_ptr, start.layers[i].row_ptr);
     EXPECT_EQ(layer.col, start.layers[i].col);
     EXPECT_NE(layer.values, start.layers[i].values) << "nothing was trained";
-    for (const QwhaAdapter& loaded : session->qwha()->adapters()) {
+    for (const QwhaAdapter& loaded : dynamic_cast<QwhaMethod&>(session->method()).adapters()) {
       if (loaded.name != layer.name) continue;
       auto col = device().download<std::uint16_t>(loaded.support.columns_of);
       col.resize(layer.col.size());
@@ -96,15 +97,13 @@ TEST_F(QwhaDefects, AdaptersSurviveRoundsOfSavingAndLoading) {
   const auto base = open_model(scratch_ / "run/base");
   fs::path from = scratch_ / "run/adapter";
   for (int round = 0; round < 3; ++round) {
-    const AdapterShape shape = adapter_shape(from);
-    RunOptions options;
-    options.rank = shape.rank;
-    options.targets = shape.targets;
-    Session session(base->config(), base->format(), options, 32, true);
+    Session session(base->config(), base->format(), options_, 32, true);
+    session.method().read(from, base_reader(*base));
     session.commit(device(), false);
-    load_adapter(from, device(), *session.qwha(), *base);
+    session.load(device(), *base);
     const fs::path to = scratch_ / ("round-" + std::to_string(round));
-    save_adapter(to, device(), *session.qwha(), *base, shape.rank);
+    fs::create_directories(to);
+    session.method().save(to, device());
     for (const char* file : {"adapter_model.safetensors", "adapter_config.json"})
       EXPECT_EQ(read_text(to / file), read_text(scratch_ / "run/adapter" / file))
           << file << ", round " << round;

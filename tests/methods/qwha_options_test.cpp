@@ -43,8 +43,7 @@ TEST(QwhaOptions, SettingsRoundTrip) {
 
 TEST(QwhaOptions, RefusesWhatItDoesNotKnow) {
   EXPECT_EQ(refusal("qwha.selct=omp"),
-            "qwha.selct: no such option; known are select, budget_norm, layer_budget, refine, init, "
-            "temperature, floor, "
+            "qwha.selct: no such option; known are select, budget_norm, refine, init, temperature, floor, "
             "density, damping, "
             "scale");
   EXPECT_EQ(refusal("qwha.select=best"),

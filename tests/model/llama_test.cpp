@@ -178,7 +178,7 @@ TEST(Llama, CoefficientsOfZeroLeaveTheBaseBitForBit) {
 // W_q + κ·F·H_rᵀ in double, rounded to fp32.
 class MergedSource final : public WeightSource {
  public:
-  MergedSource(const WeightSource& base, const std::vector<InitialisedLayer>& adapters)
+  MergedSource(const WeightSource& base, const std::vector<SparseAdapter>& adapters)
       : base_(base), adapters_(adapters) {}
   const ModelConfig& config() const override { return base_.config(); }
   WeightFormat format() const override { return {.dense = DType::f32}; }
@@ -191,7 +191,7 @@ class MergedSource final : public WeightSource {
   std::vector<float> rows(const WeightInfo& weight, std::uint64_t first, std::uint64_t count) const override {
     if (weight.kind != WeightKind::linear) return base_.rows(weight, first, count);
     const std::string module = weight.name.substr(0, weight.name.rfind('.'));
-    for (const InitialisedLayer& adapter : adapters_) {
+    for (const SparseAdapter& adapter : adapters_) {
       if (adapter.name == module) return merged(adapter);
     }
     refuse("{} has no adapter", module);
@@ -201,7 +201,7 @@ class MergedSource final : public WeightSource {
   }
 
  private:
-  std::vector<float> merged(const InitialisedLayer& adapter) const {
+  std::vector<float> merged(const SparseAdapter& adapter) const {
     const QwhaCoefficients& c = adapter.coefficients;
     const std::size_t n = c.columns;
     std::vector<double> delta(c.rows * n, 0.0);
@@ -219,7 +219,7 @@ class MergedSource final : public WeightSource {
   }
 
   const WeightSource& base_;
-  const std::vector<InitialisedLayer>& adapters_;
+  const std::vector<SparseAdapter>& adapters_;
 };
 
 TEST(Llama, TheAdapterComputesTheMergedWeight) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "calibrate/initialise.h"
+#include "methods/qwha.h"
 #include "model/weights.h"
 #include "quantize/rtn.h"
 #include "tests/support/gpu.h"
@@ -39,6 +40,12 @@ struct Sequences {
   std::uint32_t predicted = 0;
 };
 
+/// A sparse adapter as it stands on the device.
+struct SparseAdapter {
+  std::string name;
+  QwhaCoefficients coefficients;
+};
+
 class DeviceModel {
  public:
   /// With `rank` a QWHA adapter of random supports on every projection, its values normal with the spread
@@ -47,17 +54,29 @@ class DeviceModel {
                        float values = 0)
       : config_(source.config()) {
     options_.rank = rank;
-    session_ = std::make_unique<Session>(source.config(), source.format(), options_, tokens, rank > 0);
-    session_->commit(device(), true);
-    session_->model().load(device(), source);
-    if (rank == 0) return;
+    open(source, nullptr, tokens, rank > 0);
     Philox random(3, 1);
-    initialise_qwha_blind(source, options_.targets, rank, session_->qwha()->options(),
-                          [&](InitialisedLayer&& layer) {
-                            for (float& value : layer.coefficients.values) value = values * random.normal();
-                            session_->qwha()->set(device(), layer.name, layer.coefficients);
-                            adapters.push_back(std::move(layer));
-                          });
+    for (const Parameter& parameter : session_->parameters().all()) {
+      std::vector<float> drawn(parameter.value.shape.elements());
+      for (float& value : drawn) value = values * random.normal();
+      device().upload(parameter.value, drawn);
+    }
+    if (rank == 0) return;
+    for (const QwhaAdapter& a : dynamic_cast<const QwhaMethod&>(session_->method()).adapters()) {
+      auto columns = device().download<std::uint16_t>(a.support.columns_of);
+      columns.resize(a.support.nonzeros);
+      adapters.push_back(
+          {a.name,
+           {a.support.rows, a.support.columns, device().download<std::uint32_t>(a.support.row_ptr),
+            std::move(columns), read(a.values.value)}});
+    }
+  }
+
+  /// Any method, from its own start; `original`: the weights before quantisation, or null.
+  DeviceModel(const WeightSource& source, const RunOptions& options, const WeightSource* original,
+              std::uint32_t tokens = 64)
+      : config_(source.config()), options_(options) {
+    open(source, original, tokens, true);
   }
 
   struct Result {
@@ -70,6 +89,7 @@ class DeviceModel {
     PassMemory memory(config_, tokens, tokens, Pass::inference);
     upload(memory, sequences);
     run([&](vk::Recorder& rec) {
+      session_->model().prepare(rec);
       session_->model().forward(rec, memory.activations, memory.inputs);
       session_->model().loss(rec, memory.activations, memory.inputs, false);
     });
@@ -87,6 +107,7 @@ class DeviceModel {
     upload(memory, sequences);
     for (const Parameter& parameter : session_->parameters().all()) device().clear(parameter.gradient);
     run([&](vk::Recorder& rec) {
+      session_->model().prepare(rec);
       session_->model().forward(rec, memory.activations, memory.inputs);
       session_->model().loss(rec, memory.activations, memory.inputs, true);
       session_->model().backward(rec, memory.activations, memory.inputs);
@@ -97,9 +118,24 @@ class DeviceModel {
   }
 
   Session& session() { return *session_; }
-  std::vector<InitialisedLayer> adapters;
+  std::vector<SparseAdapter> adapters;
 
  private:
+  void open(const WeightSource& source, const WeightSource* original, std::uint32_t tokens, bool adapter) {
+    session_ = std::make_unique<Session>(source.config(), source.format(), options_, tokens, adapter);
+    if (adapter) {
+      std::vector<std::vector<std::uint32_t>> calibration(4, std::vector<std::uint32_t>(16));
+      Philox random(11, 2);
+      for (auto& sequence : calibration) {
+        for (std::uint32_t& id : sequence)
+          id = static_cast<std::uint32_t>(random.uniform() * static_cast<float>(config_.vocabulary_size));
+      }
+      start_method(device(), session_->method(), original, source, std::move(calibration));
+    }
+    session_->commit(device(), true);
+    session_->load(device(), source);
+  }
+
   void upload(PassMemory& memory, const Sequences& sequences) {
     memory.arena.commit(device());
     std::vector<std::uint32_t> words(memory.words.shape[0]);

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "methods/registry.h"
 
 namespace walsh {
 namespace {
@@ -54,7 +55,7 @@ TEST(options, refuses_what_it_does_not_know) {
 
 TEST(options, resolve_fills_the_method_defaults) {
   const RunOptions resolved = resolve({});
-  EXPECT_EQ(resolved.rank, method_defaults().front().rank);
+  EXPECT_EQ(resolved.rank, find_method("qwha").defaults.rank);
   EXPECT_GT(resolved.learning_rate, 0);
   EXPECT_GE(resolved.weight_decay, 0);
 }

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "data/datasets.h"
 #include "data/packing.h"
@@ -111,6 +112,28 @@ TEST_F(Training, TenStepsAfterAResumeAreTheSameBits) {
   EXPECT_EQ(losses("resumed"), expected);
   expect_same_adapter("straight", "resumed");
   EXPECT_LT(straight.loss_last, straight.loss_first);
+}
+
+TEST_F(Training, ATraceHoldsTheScopesAndDispatchesOfAStep) {
+  RunOptions o = options("traced", 2);
+  o.trace = (scratch_ / "trace.json").string();
+  run(o);
+  run(options("plain", 2));
+  EXPECT_EQ(losses("traced"), losses("plain"));
+  if (device().info().limits.timestamp_nanoseconds == 0) GTEST_SKIP() << "no timestamps";
+  double scopes = 0, dispatches = 0;
+  std::set<std::string> names;
+  const Json trace = read_json(o.trace);
+  for (const Json& event : trace["traceEvents"]) {
+    if (event["ph"] != "X") continue;
+    EXPECT_GE(event["ts"].get<double>(), 0);
+    (event["tid"] == 0 ? scopes : dispatches) += event["dur"].get<double>();
+    names.insert(event["name"]);
+  }
+  for (const char* name : {"forward", "loss", "backward", "update", "adamw"})
+    EXPECT_TRUE(names.contains(name)) << name;
+  EXPECT_GT(dispatches, 0);
+  EXPECT_GE(scopes, 0.5 * dispatches);
 }
 
 TEST_F(Training, SameSeedSameBitsAndAnotherSeedOthers) {

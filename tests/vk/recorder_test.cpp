@@ -146,12 +146,16 @@ TEST(recorder, scopes_are_timed_when_profiled) {
   EXPECT_TRUE(record(false).empty());
   if (test::device().info().limits.timestamp_nanoseconds == 0) GTEST_SKIP() << "no timestamps";
   const auto times = record(true);
-  ASSERT_EQ(times.size(), 3u);
-  EXPECT_EQ(times[0].name, "outer");
-  EXPECT_EQ(times[1].name, "first");
-  EXPECT_EQ(times[2].name, "second");
-  EXPECT_GE(times[0].seconds, times[1].seconds + times[2].seconds);
-  EXPECT_GE(times[2].begin_seconds, times[1].begin_seconds + times[1].seconds);
+  // Each scope is followed by what it holds.
+  const char* const names[] = {"outer", "first", "add", "second", "add"};
+  ASSERT_EQ(times.size(), std::size(names));
+  for (std::size_t i = 0; i < times.size(); ++i) {
+    EXPECT_EQ(times[i].name, names[i]);
+    EXPECT_EQ(times[i].dispatch, times[i].name == "add");
+    EXPECT_GE(times[i].begin_seconds, times[0].begin_seconds);
+  }
+  EXPECT_GE(times[0].seconds, times[1].seconds + times[3].seconds);
+  EXPECT_GE(times[3].begin_seconds, times[1].begin_seconds + times[1].seconds);
 }
 
 template <typename Act>

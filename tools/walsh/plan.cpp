@@ -3,6 +3,7 @@
 
 #include "cli.h"
 #include "io/gptq.h"
+#include "methods/registry.h"
 #include "model/config.h"
 #include "train/plan.h"
 
@@ -14,7 +15,7 @@ void add_plan(CLI::App& app, Globals& globals) {
   add_globals(*command, globals);
   static GivenOptions given;
   add_run_options(*command, given,
-                  {"model", "method", "bits", "group-size", "rank", "targets", "batch-size",
+                  {"model", "method", "bits", "group-size", "rank", "alpha", "targets", "batch-size",
                    "grad-accumulation", "sequence-length"});
   command->callback([&globals] {
     RunOptions options;
@@ -22,13 +23,17 @@ void add_plan(CLI::App& app, Globals& globals) {
     require(!options.model.empty(), "--model is missing: name a folder with a config.json");
     options = resolve(options);
     const ModelConfig config = read_config(options.model);
-    WeightFormat format{.dense = DType::bf16, .bits = options.bits, .group_size = options.group_size};
+    const BaseRule rule = find_method(options.method).base;
+    WeightFormat format{.dense = DType::bf16,
+                        .bits = rule == BaseRule::own_grid ? 0 : options.bits,
+                        .group_size = options.group_size};
     if (is_quantized(options.model)) {
       const QuantizationConfig quantization = read_quantization_config(options.model);
       format.bits = quantization.bits;
       format.group_size = quantization.group_size;
     }
-    require(format.bits > 0, "{}: the model is not quantised; give --bits 2, 3, 4 or 8", options.model);
+    require(format.bits > 0 || rule != BaseRule::quantized,
+            "{}: the model is not quantised; give --bits 2, 3, 4 or 8", options.model);
     const Plan plan = plan_run(config, format, options);
     const auto line = [&](const char* what, std::uint64_t bytes) {
       say(globals, fmt::format("{:<34} {:>12.1f} MiB", what, static_cast<double>(bytes) / (1 << 20)));

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "cli.h"
+#include "methods/registry.h"
 #include "methods/qwha_options.h"
 #include "quantize/options.h"
 #include "train/trainer.h"
@@ -62,10 +63,15 @@ class Console final : public TrainListener {
 };
 
 std::string defaults_table() {
-  std::string table = "defaults of a method:\n  method  rank  learning-rate  weight-decay  warmup  epochs\n";
-  for (const MethodDefaults& row : method_defaults()) {
-    table += fmt::format("  {:<6}  {:>4}  {:>13}  {:>12}  {:>6}  {:>6}\n", row.method, row.rank,
-                         row.learning_rate, row.weight_decay, row.warmup, row.epochs);
+  std::string table =
+      "methods and their defaults:\n"
+      "  method  rank  alpha  learning-rate  weight-decay  warmup  epochs\n";
+  const auto or_dash = [](double value) { return value > 0 ? fmt::format("{}", value) : "-"; };
+  for (const MethodEntry* method : methods()) {
+    const MethodDefaults& d = method->defaults;
+    table += fmt::format("  {:<6}  {:>4}  {:>5}  {:>13}  {:>12}  {:>6}  {:>6}  {}\n", method->name,
+                         or_dash(d.rank), or_dash(d.alpha_per_rank * d.rank), d.learning_rate, d.weight_decay,
+                         d.warmup, d.epochs, method->summary);
   }
   return table +
          "example: walsh train --model models/walsh-tiny --data models/walsh-tiny/data/task --bits 2 --rank "
