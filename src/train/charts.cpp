@@ -158,7 +158,7 @@ std::string draw(const HeatMap& map) {
           "{:.4g}</title></rect>",
           x, y, cell_width - 1, cell_height - 1, cell_colour(share), r, html_text(map.columns[c]), value);
       svg += fmt::format(
-          "<text class=\"cell\" x=\"{}\" y=\"{}\" text-anchor=\"middle\" fill=\"{}\">{:.3f}"
+          "<text class=\"cell\" x=\"{}\" y=\"{}\" text-anchor=\"middle\" style=\"fill:{}\">{:.3f}"
           "</text>",
           x + cell_width / 2, y + cell_height / 2 + 4, share > 0.55 ? "#fff" : "#222", value);
     }
@@ -186,7 +186,7 @@ body{font:15px/1.5 system-ui,sans-serif;color:#222;background:#fff;max-width:120
 h1{font-size:1.5em;margin-bottom:.2em}h2{font-size:1.15em;margin:1.8em 0 .6em;border-bottom:1px solid #ddd}
 .charts{display:flex;flex-wrap:wrap;gap:18px}figure{margin:0;flex:1 1 480px;max-width:580px}
 figcaption{font-weight:600;margin-bottom:4px}svg{width:100%;height:auto;display:block}
-svg text{font:11px system-ui,sans-serif;fill:#444}svg text.cell{font-size:10px;fill:inherit}
+svg text{font:11px system-ui,sans-serif;fill:#444}svg text.cell{font-size:10px}
 .grid{stroke:#e6e6e6}.axis{stroke:#888}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-size:.88em}
 th,td{padding:2px 10px;text-align:left;border-bottom:1px solid #eee;vertical-align:top}
