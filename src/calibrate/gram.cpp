@@ -101,6 +101,8 @@ void GramCollector::run_passes(const WeightSource& weights, LayerGrams* grams, b
   Parameters none;
   FrozenMethod frozen({.arena = arena, .parameters = none});
   const LayerWeights layer = reserve_layer(arena, config, weights.format(), layer_, frozen);
+  const std::vector<Linear*> linears{layer.qkv.get(), layer.o.get(), layer.gate_up.get(), layer.down.get()};
+  reserve_reordered(arena, linears, tokens);
   ModelConfig one_layer = config;
   one_layer.layers = 1;
   one_layer.vocabulary_size = 1;

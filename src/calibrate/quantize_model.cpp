@@ -38,6 +38,11 @@ double relative_error(const std::vector<float>& weights, const QuantizedMatrix& 
   return total.norm > 0 ? std::sqrt(total.difference / total.norm) : 0;
 }
 
+/// Whether columns will stand in another order than the inputs.
+bool reorders(const QuantizeOptions& options) {
+  return options.quantizer != Quantizer::rtn && options.gptq.act_order && !options.gptq.static_groups;
+}
+
 /// A layer that is being quantised: its linear weights are those that have been put here.
 class QuantizedLayerSource final : public WeightSource {
  public:
@@ -45,6 +50,7 @@ class QuantizedLayerSource final : public WeightSource {
     format_ = original.format();
     format_.bits = options.gptq.bits;
     format_.group_size = options.gptq.group_size;
+    format_.act_order = reorders(options);
   }
   const ModelConfig& config() const override { return original_.config(); }
   WeightFormat format() const override { return format_; }
@@ -81,6 +87,7 @@ class ModelQuantizer {
         result_.padded = result_.padded || needs_padding(rows_of(w), columns_of(w), options.gptq.bits);
     config_ = quantization_config(options.gptq.bits, options.gptq.group_size, options.gptq.symmetric,
                                   result_.padded);
+    config_.act_order = reorders(options);
     writer_.emplace(out / "model.safetensors", tensors(), Metadata{{"format", "pt"}});
     if (!calibration.sequences.empty())
       collector_.emplace(*calibration.device, source, std::move(calibration.sequences));
@@ -164,9 +171,6 @@ class ModelQuantizer {
 void require_quantizable(const WeightSource& source, const QuantizeOptions& options, bool scan) {
   const GptqOptions& o = options.gptq;
   require(source.format().bits == 0, "the model is quantised already ({} bits)", source.format().bits);
-  require(o.static_groups || !o.act_order,
-          "quantize.act_order=on with quantize.static_groups=off: groups would not be contiguous; leave "
-          "static_groups on");
   const auto weights = list_weights(source.config());
   for (const WeightInfo& w : weights)
     if (w.kind == WeightKind::linear)

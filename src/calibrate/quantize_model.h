@@ -23,8 +23,8 @@ struct LayerError {
   double error = 0;  // ‖W − W_q‖ / ‖W‖, Frobenius
   /// With calibration: ‖(W − W_q)X‖ / ‖WX‖; negative without.
   double output_error = -1;
-  double damping = 0;      // of GPTQ, as used: more than asked for where the Gram matrix would not factor
-  double dead_inputs = 0;  // inputs that were 0 at every token
+  double damping = 0;  // of GPTQ, as used: more than asked for where the Gram matrix would not factor
+  std::uint64_t dead_inputs = 0;  // inputs that were 0 at every token
 };
 
 struct QuantizeResult {

@@ -92,6 +92,7 @@ std::string fingerprint(const QuantizedMatrix& matrix) {
   add(std::array<std::uint32_t, 4>{matrix.rows, matrix.columns, matrix.bits, matrix.group_size});
   add(matrix.codes);
   add(matrix.grid);
+  add(matrix.position);
   const XXH128_hash_t hash = XXH3_128bits_digest(state.get());
   return fmt::format("xxh3-{:016x}{:016x}", hash.high64, hash.low64);
 }

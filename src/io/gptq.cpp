@@ -44,13 +44,44 @@ std::uint32_t input_width(const Safetensors& tensors, const std::string& prefix,
                                     config.bits);
 }
 
-void require_trivial_order(const TensorView& g_idx, std::uint32_t group_size) {
+/// Where each input stands when columns are sorted by group, inputs of a group in their order; empty where
+/// that is where they are. Every group must hold group_size inputs.
+std::vector<std::uint32_t> read_position(const TensorView& g_idx, std::uint32_t columns,
+                                         std::uint32_t group_size) {
+  require_shape(g_idx, std::vector<std::uint64_t>{columns});
   const auto groups = to_values<std::int32_t>(g_idx, DType::i32);
-  for (std::size_t j = 0; j < groups.size(); ++j)
-    require(groups[j] == static_cast<std::int32_t>(j / group_size),
-            "{}: act-order (desc_act) is not supported: input {} belongs to group {}, expected {}; quantise "
-            "without it",
-            g_idx.source, j, groups[j], j / group_size);
+  std::vector<std::uint32_t> held(columns / group_size), position(columns);
+  bool moved = false;
+  for (std::uint32_t j = 0; j < columns; ++j) {
+    const auto group = static_cast<std::uint32_t>(groups[j]);
+    require(groups[j] >= 0 && group < held.size(), "{}: input {} belongs to group {}, expected 0 to {}",
+            g_idx.source, j, groups[j], held.size() - 1);
+    require(held[group] < group_size, "{}: group {} holds more than {} inputs", g_idx.source, group,
+            group_size);
+    position[j] = group * group_size + held[group]++;
+    moved = moved || position[j] != j;
+  }
+  return moved ? position : std::vector<std::uint32_t>{};
+}
+
+/// Codes [rows, words] with the columns of every row moved: the code at `to[j]` comes from j, or the other
+/// way.
+std::vector<std::uint32_t> move_columns(std::span<const std::uint32_t> codes, std::uint32_t columns,
+                                        std::uint32_t bits, std::span<const std::uint32_t> to, bool back) {
+  const std::size_t row_words = words_per_row(columns, bits);
+  std::vector<std::uint32_t> result(codes.size());
+  std::vector<std::uint8_t> row(columns), moved(columns);
+  for (std::size_t first = 0; first < codes.size(); first += row_words) {
+    unpack_codes(codes.subspan(first, row_words), bits, row);
+    for (std::size_t j = 0; j < columns; ++j) {
+      if (back)
+        moved[j] = row[to[j]];
+      else
+        moved[to[j]] = row[j];
+    }
+    pack_codes(moved, bits, std::span(result).subspan(first, row_words));
+  }
+  return result;
 }
 
 /// How a tensor's streams hold their codes: a dense bit stream, or ten 3-bit codes a word.
@@ -135,8 +166,10 @@ QuantizedMatrix read_gptq_layer(const Safetensors& tensors, std::string_view nam
   q.bits = config.bits;
   q.group_size = group_width(config, q.columns, scales.source);
   require_shape(scales, std::vector<std::uint64_t>{q.groups(), q.rows});
-  if (const TensorView* g_idx = tensors.find(prefix + "g_idx")) require_trivial_order(*g_idx, q.group_size);
+  if (const TensorView* g_idx = tensors.find(prefix + "g_idx"))
+    q.position = read_position(*g_idx, q.columns, q.group_size);
   q.codes = read_codes(tensors.at(prefix + "qweight"), q.rows, q.columns, q.bits);
+  if (!q.position.empty()) q.codes = move_columns(q.codes, q.columns, q.bits, q.position, false);
   const auto zeros = read_zeros(tensors.at(prefix + "qzeros"), q.groups(), q.rows, q.bits);
   const std::uint32_t offset = stores_zeros_as_they_are(zeros, config) ? 0 : 1;
   const auto scale_bits = to_values<std::uint16_t>(scales, DType::f16);
@@ -154,6 +187,16 @@ QuantizedMatrix read_gptq_layer(const Safetensors& tensors, std::string_view nam
     }
   }
   return q;
+}
+
+bool has_act_order(const Safetensors& tensors, const std::vector<std::string>& names,
+                   const QuantizationConfig& config) {
+  return std::ranges::any_of(names, [&](const std::string& name) {
+    const TensorView* g_idx = tensors.find(name + ".g_idx");
+    if (!g_idx) return false;
+    const std::uint32_t columns = extent(*g_idx, 0, 1);
+    return !read_position(*g_idx, columns, group_width(config, columns, g_idx->source)).empty();
+  });
 }
 
 std::vector<TensorInfo> gptq_tensor_list(std::string_view name, std::uint32_t rows, std::uint32_t columns,
@@ -178,11 +221,17 @@ GptqLayer to_gptq(const QuantizedMatrix& matrix, const QuantizationConfig& confi
   const std::size_t row_words = words_per_row(matrix.columns, matrix.bits);
   const std::size_t zero_words = words_per_row(matrix.rows, matrix.bits);
 
+  require(matrix.position.empty() || config.act_order,
+          "{}: groups in the order of activations, which the quantisation config does not say", name);
+  const std::vector<std::uint32_t> codes =
+      matrix.position.empty()
+          ? matrix.codes
+          : move_columns(matrix.codes, matrix.columns, matrix.bits, matrix.position, true);
+
   GptqLayer layer;
   layer.qweight.resize(row_words * rows);
   for (std::size_t row = 0; row < rows; ++row)
-    for (std::size_t w = 0; w < row_words; ++w)
-      layer.qweight[w * rows + row] = matrix.codes[row * row_words + w];
+    for (std::size_t w = 0; w < row_words; ++w) layer.qweight[w * rows + row] = codes[row * row_words + w];
 
   layer.qzeros.resize(groups * zero_words);
   layer.scales.resize(groups * rows);
@@ -201,7 +250,7 @@ GptqLayer to_gptq(const QuantizedMatrix& matrix, const QuantizationConfig& confi
 
   layer.g_idx.resize(matrix.columns);
   for (std::uint32_t j = 0; j < matrix.columns; ++j)
-    layer.g_idx[j] = static_cast<std::int32_t>(j / matrix.group_size);
+    layer.g_idx[j] = static_cast<std::int32_t>(matrix.stored_column(j) / matrix.group_size);
   return layer;
 }
 

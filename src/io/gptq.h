@@ -1,7 +1,8 @@
 // Quantised linear layers in the GPTQ file format. A layer W [m, n] with group size g is stored as
 //   qweight i32 [n·bits/32, m]     one bit stream along the input for every output column
 //   qzeros  i32 [n/g, m·bits/32]   one bit stream along the output for every group; v1 stores z − 1, v2
-//   stores z scales  f16 [n/g, m]           g_idx i32 [n], j/g
+//   stores z scales  f16 [n/g, m]           g_idx i32 [n]: the group of input j, j/g unless groups were
+//   formed in the order of activations (desc_act)
 // Streams that do not fill whole words are padded; the file is then marked `walsh_padded`, since other tools
 // compute other shapes.
 #pragma once
@@ -24,7 +25,7 @@ struct QuantizationConfig {
   bool symmetric = false;
   bool v2 = true;  // zeros are stored as they are
   bool padded = false;
-  bool act_order = false;  // read only: tolerated where every g_idx is in order after all
+  bool act_order = false;  // groups are of any g inputs, as g_idx says
 };
 
 /// Symmetric models are written as v1, which every loader reads; asymmetric ones as v2, since v1 cannot hold
@@ -51,6 +52,10 @@ bool needs_padding(std::uint32_t rows, std::uint32_t columns, std::uint32_t bits
 /// `name` is the layer's, as in "model.layers.0.self_attn.q_proj".
 QuantizedMatrix read_gptq_layer(const Safetensors& tensors, std::string_view name,
                                 const QuantizationConfig& config);
+
+/// Whether any of these layers' g_idx is not j/g, whatever the configuration says.
+bool has_act_order(const Safetensors& tensors, const std::vector<std::string>& names,
+                   const QuantizationConfig& config);
 
 /// What a layer's tensors will be, for the writer, before their bytes are known.
 std::vector<TensorInfo> gptq_tensor_list(std::string_view name, std::uint32_t rows, std::uint32_t columns,

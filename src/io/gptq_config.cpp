@@ -79,7 +79,7 @@ OrderedJson to_json(const QuantizationConfig& config) {
   OrderedJson json = {{"quant_method", "gptq"},
                       {"bits", config.bits},
                       {"group_size", config.group_size},
-                      {"desc_act", false},
+                      {"desc_act", config.act_order},
                       {"sym", config.symmetric},
                       {"lm_head", false},
                       {"checkpoint_format", config.v2 ? "gptq_v2" : "gptq"}};

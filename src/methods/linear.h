@@ -34,6 +34,9 @@ struct BaseWeight {
   Weight dense;               // f32, f16 or bf16 [rows, columns]; empty where quantised
   QuantizedTensor quantized;  // where bits > 0
   Weight bias;                // f32 [rows], or empty
+  /// Where the quantised columns stand in another order than the inputs (QuantizedMatrix::position): the
+  /// input of each stored column and the stored column of each input, u32 [columns]; otherwise empty.
+  Tensor input_of = {}, position = {};
 
   bool is_quantized() const { return quantized.bits > 0; }
 };
@@ -58,6 +61,10 @@ class Linear {
   virtual void load(vk::Device& device, std::size_t i, std::span<const float> weight);
 
   std::span<const BaseWeight> weights() const { return weights_; }
+  /// Room for inputs in the order of stored columns, f32 [T, columns] of any pass; needed where a weight has
+  /// such an order. Passes may overwrite it.
+  void use_reordered(const Tensor& scratch) { reordered_ = scratch; }
+  bool needs_reordered() const;
 
  protected:
   /// The base: y_i = x·W_iᵀ + bias_i, dx = Σ_i dy_i·W_i.
@@ -65,6 +72,10 @@ class Linear {
   void backward_base(vk::Recorder& rec, const Tensor& dx, std::span<const Tensor> dy) const;
 
   std::vector<BaseWeight> weights_;
+
+ private:
+  Tensor reordered_for(const Tensor& x) const;
+  Tensor reordered_;
 };
 
 /// No adapter: evaluation of a model as it stands.

@@ -66,6 +66,14 @@ struct ProjectionStart {
 /// Reads a quantised layer of the base; refuses where the base is dense.
 using ReadBase = std::function<QuantizedMatrix(const std::string& module)>;
 
+/// What a start did to a projection's output over the calibration tokens, as shares of its 2-norm.
+struct StartError {
+  std::string module;
+  std::uint64_t coefficients = 0;
+  double before = 0;  // ‖(W − W_q)X‖ / ‖WX‖
+  double after = 0;   // the same with the adapter
+};
+
 class Method {
  public:
   explicit Method(MethodSetup setup) : setup_(std::move(setup)) {}
@@ -84,6 +92,8 @@ class Method {
   void start(const ProjectionStart& projection);
   /// One line for people about the start, after it; empty: nothing to say.
   virtual std::string describe_start() const { return {}; }
+  /// Errors of the projections that were fitted.
+  virtual std::vector<StartError> start_errors() const { return {}; }
 
   /// Fills what the arenas hold besides the parameters' values: constant tables, frozen state.
   virtual void upload(vk::Device&) {}

@@ -1,8 +1,12 @@
 // Where QWHA's coefficients come from: fitted to the quantisation error, drawn at random where the original
 // weights are not known, or read from an adapter's files; and how they are saved.
+#include <Eigen/Core>
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "base/error.h"
+#include "base/parallel.h"
 #include "io/adapter.h"
 #include "methods/adaalloc.h"
 #include "methods/quantization_error.h"
@@ -30,6 +34,23 @@ QwhaCoefficients blind_start(std::uint32_t rows, std::uint32_t columns, std::uin
   return c;
 }
 
+// ‖WX‖² = tr(W·G·Wᵀ); fp32 products are enough for a report.
+double output_energy(const ProjectionStart& p) {
+  using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  const std::vector<float> g32(p.gram.begin(), p.gram.end());
+  const Eigen::Map<const Matrix> g(g32.data(), p.columns, p.columns);
+  constexpr std::uint32_t block = 64;
+  std::vector<double> sums((p.rows + block - 1) / block);
+  parallel_for(sums.size(), [&](std::size_t i) {
+    const auto first = static_cast<std::uint32_t>(i) * block;
+    const Eigen::Map<const Matrix> w(p.original.data() + std::size_t{first} * p.columns,
+                                     std::min(block, p.rows - first), p.columns);
+    const Matrix product = w * g;
+    sums[i] = w.cast<double>().cwiseProduct(product.cast<double>()).sum();
+  });
+  return std::accumulate(sums.begin(), sums.end(), 0.0);
+}
+
 }  // namespace
 
 void QwhaMethod::start_projection(const ProjectionStart& p) {
@@ -46,6 +67,8 @@ void QwhaMethod::start_projection(const ProjectionStart& p) {
   const double before = fit.error_before(), after = fit.error();
   if (before > 0) log_error_left_ += 0.5 * std::log(std::max(after / before, 1e-300));
   ++fitted_;
+  if (const double output = output_energy(p); output > 0)
+    errors_.push_back({p.name, budget, std::sqrt(before / output), std::sqrt(after / output)});
   take(p.name, std::move(fit.coefficients));
 }
 

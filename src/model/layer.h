@@ -40,6 +40,9 @@ LayerWeights reserve_layer(vk::Arena& arena, const ModelConfig& config, const We
 void load_layer(vk::Device& device, const LayerWeights& layer, const WeightSource& source,
                 std::uint32_t index);
 
+/// What Linear::use_reordered wants of `linears` for passes of up to `tokens` tokens: one tensor for all.
+void reserve_reordered(vk::Arena& arena, std::span<Linear* const> linears, std::uint32_t tokens);
+
 /// Copies a dense weight to the device in the tensor's own type.
 void load_dense(vk::Device& device, const Tensor& tensor, const WeightSource& source,
                 const std::string& name);

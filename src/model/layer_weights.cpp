@@ -1,6 +1,8 @@
 // Reserving and loading the weights of a layer.
 #include "model/layer.h"
 
+#include <algorithm>
+
 namespace walsh {
 namespace {
 
@@ -15,11 +17,30 @@ BaseWeight reserve_linear(vk::Arena& arena, const WeightFormat& format, Method& 
             "{}: group size {} does not divide its width {}; choose a divisor, or -1 for per channel",
             weight.name, group, columns);
     weight.quantized = reserve_quantized(arena, rows, columns, format.bits, group, format.offset);
+    if (format.act_order) {
+      weight.input_of = reserve(arena, DType::u32, {columns});
+      weight.position = reserve(arena, DType::u32, {columns});
+    }
   } else {
     weight.dense = method.reserve_weight(arena, weight.name + ".weight", format.dense, {rows, columns});
   }
   if (bias) weight.bias = method.reserve_weight(arena, weight.name + ".bias", DType::f32, {rows});
   return weight;
+}
+
+void load_quantized(vk::Device& device, const BaseWeight& weight, const QuantizedMatrix& matrix) {
+  upload(device, weight.quantized, matrix);
+  if (!weight.input_of) {
+    require(matrix.position.empty(), "{}: its groups are not in the order of its inputs", weight.name);
+    return;
+  }
+  std::vector<std::uint32_t> input_of(matrix.columns), position(matrix.columns);
+  for (std::uint32_t j = 0; j < matrix.columns; ++j) {
+    position[j] = matrix.stored_column(j);
+    input_of[position[j]] = j;
+  }
+  device.upload(weight.input_of, input_of);
+  device.upload(weight.position, position);
 }
 
 }  // namespace
@@ -69,7 +90,7 @@ void load_layer(vk::Device& device, const LayerWeights& layer, const WeightSourc
     for (std::size_t i = 0; i < linear->weights().size(); ++i) {
       const BaseWeight& weight = linear->weights()[i];
       if (weight.is_quantized()) {
-        upload(device, weight.quantized, source.quantized(weight.name, weight.rows, weight.columns));
+        load_quantized(device, weight, source.quantized(weight.name, weight.rows, weight.columns));
       } else if (weight.dense) {
         load_dense(device, weight.dense, source, weight.name + ".weight");
       } else {  // the method's own form of it
@@ -78,6 +99,15 @@ void load_layer(vk::Device& device, const LayerWeights& layer, const WeightSourc
       if (weight.bias) load_dense(device, weight.bias, source, weight.name + ".bias");
     }
   }
+}
+
+void reserve_reordered(vk::Arena& arena, std::span<Linear* const> linears, std::uint32_t tokens) {
+  std::uint32_t widest = 0;
+  for (const Linear* linear : linears)
+    if (linear->needs_reordered()) widest = std::max(widest, linear->weights()[0].columns);
+  if (widest == 0) return;
+  const Tensor scratch = reserve(arena, DType::f32, {tokens, widest});
+  for (Linear* linear : linears) linear->use_reordered(scratch);
 }
 
 }  // namespace walsh

@@ -37,6 +37,11 @@ class FolderSource final : public WeightSource {
     if (quantization_) {
       format_.bits = quantization_->bits;
       format_.group_size = quantization_->group_size;
+      std::vector<std::string> modules;
+      for (const WeightInfo& weight : list_weights(config_))
+        if (weight.kind == WeightKind::linear)
+          modules.push_back(weight.name.substr(0, weight.name.rfind('.')));
+      format_.act_order = has_act_order(tensors_, modules, *quantization_);
     }
   }
 

@@ -22,6 +22,7 @@ struct WeightFormat {
   std::uint32_t bits = 0;
   int group_size = -1;  // -1: per channel
   bool offset = false;  // grids with a float offset, see tensor/quantized_matrix.h
+  bool act_order = false;  // some quantised layer's columns stand in another order than its inputs
 };
 
 class WeightSource {

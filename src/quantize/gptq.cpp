@@ -1,6 +1,5 @@
 #include "quantize/gptq.h"
 
-#include <Eigen/Cholesky>
 #include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
@@ -9,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
+#include "quantize/cholesky.h"
 
 namespace walsh {
 namespace {
@@ -20,27 +20,11 @@ using RowMatrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::R
 constexpr Index block_columns = 128;  // errors are spread within a block at once, beyond it in one product
 constexpr std::size_t block_rows = 32;
 
-/// L⁻¹ of a lower triangular L, block of columns by block: above its diagonal block a column of the inverse
-/// is 0.
-Matrix lower_inverse(const Matrix& lower) {
-  const Index n = lower.rows();
-  Matrix inverse = Matrix::Identity(n, n);
-  constexpr Index width = 64;
-  parallel_for(static_cast<std::size_t>((n + width - 1) / width), [&](std::size_t block) {
-    const Index first = static_cast<Index>(block) * width;
-    const Index rest = n - first;
-    auto columns = inverse.block(first, first, rest, std::min(width, rest));
-    lower.bottomRightCorner(rest, rest).triangularView<Eigen::Lower>().solveInPlace(columns);
-  });
-  return inverse;
-}
-
 /// U = R⁻¹ for the upper triangular R of H = R·Rᵀ, found on H with rows and columns reversed; empty where
 /// that fails.
 Matrix upper_factor(const Matrix& h) {
   Matrix reversed = h.reverse();
-  const Eigen::LLT<Eigen::Ref<Matrix>> factor(reversed);
-  if (factor.info() != Eigen::Success) return {};
+  if (!cholesky_in_place(reversed)) return {};
   Matrix upper = lower_inverse(reversed).reverse();
   return upper.allFinite() ? upper : Matrix{};
 }
@@ -147,16 +131,19 @@ class RowBlock {
   const std::size_t first_;
 };
 
-/// Places 0 … n−1, or the columns by falling diagonal of H.
-std::vector<std::size_t> column_order(std::span<const double> gram, std::size_t n, bool by_diagonal) {
+std::vector<std::size_t> natural_order(std::size_t n) {
   std::vector<std::size_t> order(n);
   std::iota(order.begin(), order.end(), std::size_t{0});
-  if (by_diagonal)
-    std::ranges::stable_sort(order, std::greater{}, [&](std::size_t j) { return gram[j * n + j]; });
   return order;
 }
 
 }  // namespace
+
+std::vector<std::size_t> activation_order(std::span<const double> gram, std::size_t columns) {
+  std::vector<std::size_t> order = natural_order(columns);
+  std::ranges::stable_sort(order, std::greater{}, [&](std::size_t j) { return gram[j * columns + j]; });
+  return order;
+}
 
 GptqResult gptq(std::span<const double> weights, std::span<const double> gram, std::uint32_t rows,
                 std::uint32_t columns, const GptqOptions& options, const GridRule& rule) {
@@ -164,8 +151,8 @@ GptqResult gptq(std::span<const double> weights, std::span<const double> gram, s
       options.group_size == -1 ? columns : static_cast<std::uint32_t>(options.group_size);
   const std::size_t n = columns;
   require(options.static_groups || !options.act_order,
-          "GPTQ in the order of activations needs its groups chosen beforehand");
-  const std::vector<std::size_t> order = column_order(gram, n, options.act_order);
+          "GPTQ in the order of activations with groups formed on the way: sort the columns beforehand");
+  const std::vector<std::size_t> order = options.act_order ? activation_order(gram, n) : natural_order(n);
   Matrix h = Eigen::Map<const Matrix>(gram.data(), columns, columns)(order, order);
   std::vector<bool> dead(columns);
   for (Index j = 0; j < h.rows(); ++j)

@@ -57,13 +57,33 @@ QuantizedMatrix packed(const GroupCodes& from, bool symmetric, std::string_view 
   return q;
 }
 
-/// MagR in fp32: its 200 products are most of the work of a layer.
+/// MagR in fp32: its products are most of the work of a layer.
 std::vector<double> smoothed(std::span<const float> weights, std::span<const double> gram, std::uint32_t rows,
                              std::uint32_t columns, std::uint32_t group_size, const GptqOptions& options) {
   const std::vector<float> gram32(gram.begin(), gram.end());
-  const std::vector<float> v = magr<float>(weights, gram32, rows, columns, group_size,
-                                           static_cast<float>(options.magr_alpha), options.magr_iterations);
+  const std::vector<float> v =
+      magr<float>(weights, gram32, rows, columns, group_size, static_cast<float>(options.magr_alpha),
+                  options.magr_iterations, true);
   return {v.begin(), v.end()};
+}
+
+/// The same on columns sorted beforehand, so that groups are formed in that order.
+QuantizedLayer in_activation_order(std::span<const float> weights, std::span<const double> gram,
+                                   std::uint32_t rows, std::uint32_t columns, GptqOptions options,
+                                   std::string_view name) {
+  const std::size_t n = columns;
+  const std::vector<std::size_t> order = activation_order(gram, n);
+  std::vector<float> sorted_weights(weights.size());
+  std::vector<double> sorted_gram(gram.size());
+  for (std::size_t i = 0; i < rows; ++i)
+    for (std::size_t j = 0; j < n; ++j) sorted_weights[i * n + j] = weights[i * n + order[j]];
+  for (std::size_t i = 0; i < n; ++i)
+    for (std::size_t j = 0; j < n; ++j) sorted_gram[i * n + j] = gram[order[i] * n + order[j]];
+  options.act_order = false;
+  QuantizedLayer layer = quantize_gptq(sorted_weights, sorted_gram, rows, columns, options, name);
+  layer.weight.position.resize(n);
+  for (std::size_t j = 0; j < n; ++j) layer.weight.position[order[j]] = static_cast<std::uint32_t>(j);
+  return layer;
 }
 
 }  // namespace
@@ -71,7 +91,7 @@ std::vector<double> smoothed(std::span<const float> weights, std::span<const dou
 GptqOptions magr_gptq_options(std::uint32_t bits, int group_size, bool symmetric) {
   GptqOptions options{.bits = bits, .group_size = group_size, .symmetric = symmetric};
   options.sweeps = bits == 2 ? 30 : 1;
-  options.magr_iterations = 200;
+  options.magr_iterations = 40;
   return options;
 }
 
@@ -79,6 +99,8 @@ QuantizedLayer quantize_gptq(std::span<const float> weights, std::span<const dou
                              std::uint32_t columns, const GptqOptions& options, std::string_view name) {
   const std::uint32_t group_size = checked_group_size(columns, options.bits, options.group_size, name);
   check_layer(weights, gram, rows, columns, name);
+  if (options.act_order && !options.static_groups)
+    return in_activation_order(weights, gram, rows, columns, options, name);
   const std::vector<double> original(weights.begin(), weights.end());
   const std::vector<double> start =
       options.magr_iterations > 0 ? smoothed(weights, gram, rows, columns, group_size, options) : original;

@@ -14,7 +14,7 @@ namespace {
 template <typename T>
 using RowMatrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
-constexpr std::size_t block_rows = 32;
+constexpr std::size_t block_rows = 64;
 
 }  // namespace
 
@@ -72,7 +72,7 @@ T largest_eigenvalue(std::span<const T> matrix, std::uint32_t n) {
 
 template <typename T>
 std::vector<T> magr(std::span<const T> weights, std::span<const T> gram, std::uint32_t rows,
-                    std::uint32_t columns, std::uint32_t group_size, T alpha, int iterations) {
+                    std::uint32_t columns, std::uint32_t group_size, T alpha, int iterations, bool momentum) {
   const std::size_t n = columns;
   std::vector<T> result(weights.begin(), weights.end());
   const T scale = largest_eigenvalue(gram, columns);
@@ -83,12 +83,18 @@ std::vector<T> magr(std::span<const T> weights, std::span<const T> gram, std::ui
     const auto count = static_cast<Eigen::Index>(std::min<std::size_t>(block_rows, rows - first));
     const Eigen::Map<const RowMatrix<T>> w(weights.data() + first * n, count, columns);
     Eigen::Map<RowMatrix<T>> v(result.data() + first * n, count, columns);
-    RowMatrix<T> step(count, columns);
+    RowMatrix<T> step(count, columns), start = v, last;
+    double pace = 1;
     for (int i = 0; i < iterations; ++i) {
-      step.noalias() = (v - w) * g;
-      v -= step / scale;
+      step.noalias() = (start - w) * g;
+      last = v;
+      v = start - step / scale;
       for (T* group = v.data(); group != v.data() + v.size(); group += group_size)
         prox_largest(std::span(group, group_size), alpha);
+      const double next = (1 + std::sqrt(1 + 4 * pace * pace)) / 2;
+      start = v;
+      if (momentum) start += static_cast<T>((pace - 1) / next) * (v - last);
+      pace = next;
     }
   });
   return result;
@@ -98,7 +104,7 @@ std::vector<T> magr(std::span<const T> weights, std::span<const T> gram, std::ui
   template void prox_largest(std::span<T>, T);                                                       \
   template T largest_eigenvalue(std::span<const T>, std::uint32_t);                                  \
   template std::vector<T> magr(std::span<const T>, std::span<const T>, std::uint32_t, std::uint32_t, \
-                               std::uint32_t, T, int);
+                               std::uint32_t, T, int, bool);
 WALSH_MAGR(float)
 WALSH_MAGR(double)
 #undef WALSH_MAGR

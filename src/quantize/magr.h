@@ -20,9 +20,12 @@ void prox_largest(std::span<T> v, T alpha);
 template <typename T>
 T largest_eigenvalue(std::span<const T> matrix, std::uint32_t n);
 
-/// V after `iterations` steps from W [rows, columns]; `gram` [columns, columns] symmetric.
+/// V after `iterations` steps from W [rows, columns]; `gram` [columns, columns] symmetric. With `momentum`
+/// each step starts ahead of the last one (Beck and Teboulle 2009, FISTA), which gets further in 40 steps
+/// than plain ones in 200.
 template <typename T>
 std::vector<T> magr(std::span<const T> weights, std::span<const T> gram, std::uint32_t rows,
-                    std::uint32_t columns, std::uint32_t group_size, T alpha, int iterations);
+                    std::uint32_t columns, std::uint32_t group_size, T alpha, int iterations,
+                    bool momentum = false);
 
 }  // namespace walsh

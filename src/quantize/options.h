@@ -29,8 +29,7 @@ struct QuantizeOptions {
   bool needs_calibration() const { return quantizer != Quantizer::rtn; }
 };
 
-/// The options of a quantiser with its defaults: `magr-gptq` means 200 iterations of MagR, then 30 sweeps of
-/// coordinate descent at 2 bits, else 1. `set` holds "quantize.KEY" → value.
+/// The options of a quantiser with its defaults (see magr_gptq_options). `set` holds "quantize.KEY" → value.
 QuantizeOptions quantize_options(std::string_view quantizer, std::uint32_t bits, int group_size,
                                  bool symmetric, const std::map<std::string, std::string>& set = {});
 

@@ -1,8 +1,9 @@
 // A quantised weight W [rows, columns] on the host, in the layout that the kernels read:
 //   w[i,j] = scale[i,k] · (q[i,j] − zero[i,k]),  k = j / group_size,  0 <= q < 2^bits.
-// Symmetric grids are stored unsigned too, with zero = 2^(bits−1). Grids with a float offset (GGUF's Q4_1)
-// are
+// Symmetric grids are stored unsigned too, with zero = 2^(bits−1). Grids with a float offset (GGUF's Q4_1):
 //   w[i,j] = scale[i,k] · q[i,j] + offset[i,k],  both fp16.
+// Where groups were formed in the order of activations, columns are stored in that order: `position` says
+// where an input stands.
 #pragma once
 
 #include <cstdint>
@@ -31,11 +32,16 @@ struct QuantizedMatrix {
   std::uint32_t group_size = 0;  // divides columns; equal to columns: per channel
   bool symmetric = false;
   bool offset = false;
-  std::vector<std::uint32_t> codes;  // [rows, words_per_row(columns, bits)]
-  std::vector<std::uint32_t> grid;   // [rows, columns / group_size], see grid_word
+  std::vector<std::uint32_t> codes;          // [rows, words_per_row(columns, bits)]
+  std::vector<std::uint32_t> grid;           // [rows, columns / group_size], see grid_word
+  std::vector<std::uint32_t> position = {};  // [columns]: the stored column of input j; empty: j itself
 
   std::uint32_t groups() const { return columns / group_size; }
 
+  std::uint32_t stored_column(std::uint32_t input) const {
+    return position.empty() ? input : position[input];
+  }
+  /// `column` as stored.
   std::uint32_t code(std::uint32_t row, std::uint32_t column) const {
     const std::size_t bit = std::size_t{column} * bits;
     const std::uint32_t* words = codes.data() + std::size_t{row} * words_per_row(columns, bits) + bit / 32;
@@ -49,8 +55,8 @@ struct QuantizedMatrix {
   std::uint32_t zero(std::uint32_t row, std::uint32_t group) const {
     return grid[std::size_t{row} * groups() + group] >> 16;
   }
-  float weight(std::uint32_t row, std::uint32_t column) const {
-    const std::uint32_t k = column / group_size;
+  float weight(std::uint32_t row, std::uint32_t input) const {
+    const std::uint32_t column = stored_column(input), k = column / group_size;
     if (offset)
       return scale(row, k) * static_cast<float>(code(row, column)) +
              f16_to_float(static_cast<std::uint16_t>(zero(row, k)));

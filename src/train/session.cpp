@@ -31,6 +31,7 @@ Session::Session(const ModelConfig& config, const WeightFormat& format, const Ru
     method_ = std::make_unique<FrozenMethod>(setup);
   }
   model_ = std::make_unique<Llama>(config, format, weights_, *method_);
+  reserve_reordered(method_arena_, model_->linears(), tokens);
 }
 
 void Session::commit(vk::Device& device, bool training) {

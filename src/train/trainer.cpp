@@ -19,6 +19,7 @@
 #include "train/evaluate.h"
 #include "train/generate.h"
 #include "train/plan.h"
+#include "train/report.h"
 #include "train/run_folder.h"
 #include "train/schedule.h"
 #include "train/session.h"
@@ -223,6 +224,8 @@ TrainReport Run::fresh() {
   base_ = open_base(run_, base, o_);
   base.fingerprint = base_fingerprint(*base_);
   start();
+  if (const auto errors = session_->method().start_errors(); !errors.empty())
+    write_layer_errors(run_, errors);
   build();
   write_base(run_, base);
   write_file(run_ / "config.yaml", to_yaml(o_));

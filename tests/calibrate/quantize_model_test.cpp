@@ -138,7 +138,7 @@ TEST_F(QuantizeModel, OptionsAreCheckedBeforehand) {
                             "quantize.damping"));
   const QuantizeOptions options = quantize_options("magr-gptq", 2, 32, false, {{"quantize.sweeps", "4"}});
   EXPECT_EQ(options.gptq.sweeps, 4);
-  EXPECT_EQ(options.gptq.magr_iterations, 200);
+  EXPECT_EQ(options.gptq.magr_iterations, 40);
   EXPECT_EQ(quantize_options("magr-gptq", 2, 32, false).gptq.sweeps, 30);
   EXPECT_EQ(quantize_options("magr-gptq", 3, 32, false).gptq.sweeps, 1);
 }

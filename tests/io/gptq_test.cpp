@@ -140,16 +140,62 @@ TEST(gptq, three_bits_ten_a_word) {
   expect_equal(read_gptq_layer(Safetensors::open(folder / "x.safetensors"), "a.b", config), q);
 }
 
+// A file as act-order quantisers write it: input j belongs to group g_idx[j], codes stand in the order of
+// inputs.
+TEST(gptq, groups_in_the_order_of_activations) {
+  const ScratchFolder folder;
+  const auto path = folder / "x.safetensors";
+  for (const std::uint32_t bits : {2u, 3u, 4u, 8u})
+    for (const bool v2 : {false, true}) {
+      auto q = random_matrix(32, 64, bits, 16, false);
+      for (std::uint32_t& word : q.grid)
+        word = grid_word(static_cast<std::uint16_t>(word), std::max(1u, word >> 16));  // v1 cannot hold 0
+      auto config = quantization_config(bits, 16, false, false);
+      config.v2 = v2;
+      config.act_order = true;
+      std::vector<std::int32_t> g_idx(64);
+      for (std::uint32_t j = 0; j < 64; ++j) g_idx[j] = static_cast<std::int32_t>(j * 37 % 64 / 16);
+      write_changed(path, q, config, [&](GptqLayer& layer) { layer.g_idx = g_idx; });
+      const Safetensors file = Safetensors::open(path);
+      const QuantizedMatrix read = read_gptq_layer(file, "a.b", config);
+      for (std::uint32_t i = 0; i < 32; ++i)
+        for (std::uint32_t j = 0; j < 64; ++j) {
+          const auto k = static_cast<std::uint32_t>(g_idx[j]);
+          const float expected =
+              q.scale(i, k) * (static_cast<float>(q.code(i, j)) - static_cast<float>(q.zero(i, k)));
+          ASSERT_EQ(read.weight(i, j), expected) << bits << " bits, [" << i << ", " << j << "]";
+        }
+      // Written again it is the same file, and its configuration says so.
+      const GptqLayer again = to_gptq(read, config, "a.b");
+      EXPECT_EQ(again.g_idx, g_idx);
+      EXPECT_EQ(again.qweight, to_gptq(q, config, "a.b").qweight);
+      EXPECT_TRUE(has_act_order(file, {"a.b"}, config));
+      EXPECT_TRUE(parse_quantization_config(Json::parse(to_json(config).dump()), "config.json").act_order);
+    }
+  // Columns in their order are nothing special, whatever the configuration says.
+  const auto q = random_matrix(32, 64, 4, 16, false);
+  auto config = quantization_config(4, 16, false, false);
+  config.act_order = true;
+  write_layer(path, q, config);
+  EXPECT_FALSE(has_act_order(Safetensors::open(path), {"a.b"}, config));
+  EXPECT_TRUE(read_gptq_layer(Safetensors::open(path), "a.b", config).position.empty());
+}
+
 TEST(gptq, refuses_what_it_cannot_read_or_write) {
   const ScratchFolder folder;
   const auto path = folder / "x.safetensors";
   const auto q = random_matrix(32, 64, 4, 32, false);
   auto config = quantization_config(4, 32, false, false);
   EXPECT_EQ(refusal_after(path, q, config, [](GptqLayer&) {}), "");
-  EXPECT_TRUE(one_line_with(
-      refusal_after(path, q, config, [](GptqLayer& l) { std::swap(l.g_idx[0], l.g_idx[63]); }), "act-order"));
-  EXPECT_TRUE(
-      one_line_with(refusal_after(path, q, config, [](GptqLayer& l) { l.g_idx[5] = -1; }), "act-order"));
+  EXPECT_TRUE(one_line_with(refusal_after(path, q, config, [](GptqLayer& l) { l.g_idx[5] = 1; }),
+                            "group 1 holds more than 32 inputs"));
+  EXPECT_TRUE(one_line_with(refusal_after(path, q, config, [](GptqLayer& l) { l.g_idx[5] = -1; }),
+                            "input 5 belongs to group -1, expected 0 to 1"));
+  EXPECT_TRUE(one_line_with(refusal_after(path, q, config, [](GptqLayer& l) { l.g_idx[5] = 2; }), "group 2"));
+  auto reordered = q;
+  reordered.position.resize(64);
+  for (std::uint32_t j = 0; j < 64; ++j) reordered.position[j] = 63 - j;
+  EXPECT_TRUE(one_line_with(refusal_of([&] { to_gptq(reordered, config, "a.b"); }), "order of activations"));
   EXPECT_TRUE(one_line_with(refusal_after(path, q, config, [](GptqLayer& l) { l.scales[1] = 0x7c00; }),
                             "row 1, group 0"));
 

@@ -220,6 +220,39 @@ TEST(QwhaInit, ZeroChannelsAndSingularGramMatricesStayFinite) {
     }
 }
 
+// One token, one coefficient a channel: the best single column, and never worse than none.
+TEST(QwhaInit, RankOneGramMatricesAndSingleCoefficients) {
+  for (const std::uint32_t n : {4u, 24u, 40u}) {
+    const Layer layer = make_layer(6, n, 1, 31 + n);
+    for (const char* select : all_selects) {
+      QwhaOptions options = with(select);
+      const QwhaStart start = start_of(layer, 6, options);
+      ASSERT_EQ(start.coefficients.values.size(), 6u) << select;
+      for (std::size_t i = 0; i < 6; ++i) {
+        EXPECT_EQ(start.coefficients.row_ptr[i + 1] - start.coefficients.row_ptr[i], 1u) << select;
+        EXPECT_TRUE(std::isfinite(start.coefficients.values[i])) << select;
+        EXPECT_LE(start.row_error[i], start.row_error_before[i] * (1 + 1e-9)) << select;
+      }
+      const auto measured = measured_error(layer, start.coefficients, options);
+      for (std::size_t i = 0; i < 6; ++i)
+        EXPECT_NEAR(measured[i], start.row_error[i], 1e-5 * start.row_error_before[i]) << select;
+      // One atom reaches the output of a single token: pursuit finds one whose damping is little.
+      if (std::string(select) == "select=omp" || std::string(select) == "select=ols")
+        EXPECT_LT(start.error(), 0.05 * start.error_before()) << select;
+    }
+  }
+}
+
+TEST(QwhaInit, BudgetsBeyondTheWidthAreCutOrRefused) {
+  const Layer layer = make_layer(3, 8, 20, 37);
+  const QwhaStart all = start_of(layer, 1000, with("select=omp"));
+  EXPECT_EQ(all.coefficients.values.size(), 24u);
+  const QwhaSpectra spectra =
+      qwha_spectra(std::span<const float>(layer.delta), std::span<const double>(layer.gram), 3, 8, 1e-4);
+  EXPECT_THROW(qwha_fit(spectra, std::vector<std::uint32_t>{9, 1, 1}, {}), Error);
+  EXPECT_THROW(qwha_budget(3, 3, 8), Error);
+}
+
 TEST(QwhaInit, NothingToCorrectGivesEqualSharesOfZeros) {
   Layer layer = make_layer(4, 16, 20, 17);
   std::ranges::fill(layer.delta, 0.0f);

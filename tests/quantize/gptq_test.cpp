@@ -140,8 +140,45 @@ TEST(Gptq, MagrPipelineKeepsOutputsAtTwoBits) {
   const double nearest = error_of(layer, quantize_rtn(layer.weights, 32, 128, 2, 64, false, "w"));
   GptqOptions options = magr_gptq_options(2, 64, false);
   EXPECT_EQ(options.sweeps, 30);
+  EXPECT_EQ(options.magr_iterations, 40);
   EXPECT_EQ(magr_gptq_options(4, 64, false).sweeps, 1);
   EXPECT_LT(error_of(layer, quantized(layer, options)), nearest);
+}
+
+// Inputs of very different sizes: their order decides which errors can still be made good.
+TEST(Gptq, OrderOfActivationsHelpsWhereInputsDiffer) {
+  Layer layer = make_layer(48, 128, 600, 11);
+  for (std::size_t i = 0; i < 128; ++i)
+    for (std::size_t j = 0; j < 128; ++j)
+      layer.gram[i * 128 + j] *= (i % 32 == 31 ? 20.0 : 1.0) * (j % 32 == 31 ? 20.0 : 1.0);
+  const GptqOptions plain{.bits = 3, .group_size = 32};
+  GptqOptions ordered = plain, formed = plain;
+  ordered.act_order = formed.act_order = true;
+  formed.static_groups = false;
+  const QuantizedMatrix in_place = quantized(layer, ordered), moved = quantized(layer, formed);
+  EXPECT_TRUE(in_place.position.empty());
+  EXPECT_EQ(in_place.grid, quantized(layer, plain).grid);
+  EXPECT_LT(error_of(layer, in_place), error_of(layer, quantized(layer, plain)));
+  // Groups formed on the way: the inputs with the largest diagonal are the first group.
+  ASSERT_EQ(moved.position.size(), 128u);
+  EXPECT_LT(moved.position[31], 32u);
+  EXPECT_LT(moved.position[127], 32u);
+  EXPECT_LT(error_of(layer, moved), error_of(layer, quantized(layer, plain)));
+}
+
+TEST(Gptq, DegenerateLayersAreRight) {
+  // A Gram matrix of rank 1, a layer of zeros, a single row, one input.
+  Layer layer = make_layer(5, 32, 1, 12);
+  for (const std::uint32_t bits : {2u, 4u}) {
+    const GptqOptions options = magr_gptq_options(bits, 16, false);
+    const QuantizedMatrix q = quantized(layer, options);
+    EXPECT_LT(error_of(layer, q), error_of(layer, quantize_rtn(layer.weights, 5, 32, bits, 16, false, "w")));
+    std::ranges::fill(layer.weights, 0.0f);
+    EXPECT_EQ(error_of(layer, quantized(layer, options)), 0.0);
+    layer = make_layer(5, 32, 1, 12);
+  }
+  const Layer narrow{1, 1, {0.7f}, {3.0}};
+  EXPECT_NEAR(quantized(narrow, {.bits = 4, .group_size = -1}).weight(0, 0), 0.7f, 1e-3f);
 }
 
 TEST(Gptq, SameInputGivesTheSameBits) {

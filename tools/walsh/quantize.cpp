@@ -5,6 +5,8 @@
 #include "io/model_folder.h"
 #include "model/model_files.h"
 #include "train/calibration_data.h"
+#include "train/report.h"
+#include "train/run_folder.h"
 
 namespace walsh {
 namespace {
@@ -39,7 +41,38 @@ std::string line_of(const LayerError& layer, double damping) {
   return line;
 }
 
-void quantize(const Globals& globals, RunOptions o, const std::string& out) {
+/// What was found of Gram matrices that are singular, for the end.
+std::string singular(const QuantizeResult& result, double damping) {
+  std::size_t damped = 0;
+  std::uint64_t dead = 0;
+  for (const LayerError& layer : result.layers) {
+    damped += layer.damping > damping;
+    dead += layer.dead_inputs;
+  }
+  if (damped == 0 && dead == 0) return {};
+  return fmt::format(
+      "singular Gram matrices: {} of {} layers were damped more than asked, {} inputs were 0 at "
+      "every token",
+      damped, result.layers.size(), dead);
+}
+
+/// The page that stands beside the weights.
+void write_report(const std::filesystem::path& folder, const std::string& name, const RunOptions& o,
+                  const QuantizeOptions& options, const QuantizeResult& result, const std::string& text) {
+  std::vector<std::pair<std::string, std::string>> facts{
+      {"model", o.model},
+      {"quantizer", o.quantizer},
+      {"bits", std::to_string(o.bits)},
+      {"group size", std::to_string(o.group_size)},
+      {"grids", o.symmetric ? "symmetric" : "asymmetric"},
+      {"calibration", text.empty() ? "none" : fmt::format("{} ({})", text, o.calibration)},
+      {"base fingerprint", base_fingerprint(*open_model(folder))}};
+  if (options.needs_calibration())
+    for (const auto& [key, value] : quantize_settings(options)) facts.emplace_back("quantize." + key, value);
+  write_file(folder / "report.html", quantize_report(name, result, facts));
+}
+
+void quantize(const Globals& globals, RunOptions o, const std::string& out, bool report) {
   if (o.bits == 0) o.bits = 4;
   o = resolve(o);
   const QuantizeOptions options = quantize_options(o.quantizer, o.bits, o.group_size, o.symmetric, o.set);
@@ -60,10 +93,14 @@ void quantize(const Globals& globals, RunOptions o, const std::string& out) {
       *model, config_text(folder), staged.path(), options, {device.get(), std::move(text.sequences)},
       [&](const LayerError& layer) { say(globals, line_of(layer, options.gptq.damping)); });
   if (!o.random_weights) copy_companions(folder, staged.path());
+  if (report)
+    write_report(staged.path(), std::filesystem::path(out).filename().string(), o, options, result,
+                 text.summary);
   staged.publish();
   say(globals, fmt::format("{}: {:.3f} bits a weight", out, result.bits_per_weight));
   if (result.padded)
     say(globals, "some packed rows are not whole 32-bit words: other tools cannot load this folder");
+  if (const std::string line = singular(result, options.gptq.damping); !line.empty()) say(globals, line);
   OrderedJson layers = OrderedJson::array();
   for (const LayerError& layer : result.layers) layers.push_back(to_json(layer));
   print_json(globals, {{"bits_per_weight", result.bits_per_weight}, {"layers", layers}});
@@ -80,6 +117,7 @@ void add_quantize(CLI::App& app, Globals& globals) {
   static GivenOptions given;
   static std::string out;
   static std::vector<std::string> set;
+  static bool report = false;
   add_run_options(*command, given,
                   {"model", "random-weights", "bits", "group-size", "quantizer", "symmetric", "calibration",
                    "calibration-sequences", "calibration-length"});
@@ -90,13 +128,14 @@ void add_quantize(CLI::App& app, Globals& globals) {
       ->add_option("--set", set,
                    "an option of the quantiser, quantize.KEY=VALUE: " + list_settings(quantize_settings({})))
       ->take_all();
+  command->add_flag("--report", report, "write report.html into the folder: errors by layer and projection");
   command->callback([&globals] {
     RunOptions options;
     for (const auto& [name, value] : given) set_option(options, name, value);
     set_assignments(options, set);
     options.seed = globals.seed;
     require(!options.model.empty(), "--model is missing: name the model's folder");
-    quantize(globals, options, out);
+    quantize(globals, options, out, report);
   });
 }
 
