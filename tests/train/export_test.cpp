@@ -52,7 +52,7 @@ class Exports : public testing::Test {
     o.out = (scratch_ / ("run-" + method)).string();
     o.bits = bits;
     o.group_size = 32;
-    o.rank = 2;
+    o.rank = method == "peqa" ? 0 : 2;
     o.steps = 3;
     o.sequence_length = 16;
     o.batch_size = 2;
@@ -301,7 +301,7 @@ TEST_F(Exports, LrQatAndL4qLeaveAsCodesExactly) {
     const std::string name = c.method + c.setting;
     RunOptions o = options(c.method, 4);
     o.out = (scratch_ / ("run-" + name)).string();
-    if (!c.setting.empty()) o.set[c.setting] = "0";
+    if (!c.setting.empty()) o.set[c.setting] = "off";
     const fs::path run = fs::exists(o.out) ? fs::path(o.out) : train_run(o);
     const std::string out = name + "." + c.format;
     EXPECT_TRUE(write(run, c.format, out).exact) << name;
