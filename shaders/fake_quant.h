@@ -1,4 +1,5 @@
-// Arguments of the fake_quant kernels: a tile [rows, columns] of a weight, its grid [rows, columns / group_size].
+// Arguments of the fake_quant kernels: a tile [rows, columns] of a weight, its grid [rows, columns /
+// group_size].
 struct FakeQuantArgs {
   uint rows;
   uint columns;

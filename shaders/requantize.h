@@ -1,4 +1,5 @@
-// Arguments of the requantize kernels: a tile [rows, columns] of a weight, its grid [rows, columns / group_size].
+// Arguments of the requantize kernels: a tile [rows, columns] of a weight, its grid [rows, columns /
+// group_size].
 struct RequantizeArgs {
   uint rows;
   uint columns;

@@ -31,7 +31,8 @@ enum TokenType : std::int32_t {
 struct Vocabulary {
   std::vector<std::string> tokens;
   std::vector<std::int32_t> types;
-  std::vector<float> scores;  // empty without
+  std::vector<float> scores;                           // empty without
+  bool space_in_front = true, spaces_removed = false;  // of a SentencePiece normalizer
 
   void resize(std::size_t rows) {
     for (std::size_t id = tokens.size(); id < rows; ++id) {
@@ -104,7 +105,7 @@ class Message {
 
 /// sentencepiece_model.proto: pieces (1) with their scores (2) and types (3); the trainer's settings (2):
 /// byte-pair encoding (3), byte fallback (35), names of the special pieces (45 - 47); the normalizer's (3):
-/// identity (1), a space in front (3), no spaces removed (4), spaces as U+2581 (5).
+/// identity (1), a space in front (3), extra spaces removed or not (4), spaces as U+2581 (5).
 std::string sentencepiece_model(const Gguf& file, const Vocabulary& v) {
   Message model, trainer, normalizer;
   for (std::size_t i = 0; i < v.tokens.size(); ++i) {
@@ -123,7 +124,7 @@ std::string sentencepiece_model(const Gguf& file, const Vocabulary& v) {
   if (const auto eos = token_named(file, v, "eos_token_id")) trainer.text(47, *eos);
   normalizer.text(1, "identity");
   normalizer.number(3, file.flag(prefix + "add_space_prefix").value_or(true));
-  normalizer.number(4, 0);
+  normalizer.number(4, file.flag(prefix + "remove_extra_whitespaces").value_or(false));
   normalizer.number(5, 1);
   model.text(2, trainer.bytes());
   model.text(3, normalizer.bytes());
@@ -203,6 +204,10 @@ Vocabulary vocabulary_of_sentencepiece(const std::filesystem::path& path) {
                       : processor.IsByte(id)    ? byte
                                                 : normal);
   }
+  // The processor does not tell its normalizer's settings, but they show.
+  v.spaces_removed = processor.EncodeAsIds("a  b") == processor.EncodeAsIds("a b");
+  const std::vector<std::string> pieces = processor.EncodeAsPieces("a");
+  v.space_in_front = !pieces.empty() && pieces[0].starts_with("\u2581");
   return v;
 }
 
@@ -253,7 +258,11 @@ std::vector<GgufValue> tokenizer_values(const std::filesystem::path& folder, std
     values.push_back(gguf_text(prefix + "model", model));
     values.push_back(gguf_text(prefix + "pre", pre));
     values.push_back(gguf_texts(prefix + "tokens", vocabulary.tokens));
-    if (!vocabulary.scores.empty()) values.push_back(gguf_reals(prefix + "scores", vocabulary.scores));
+    if (!vocabulary.scores.empty()) {
+      values.push_back(gguf_reals(prefix + "scores", vocabulary.scores));
+      values.push_back(gguf_flag(prefix + "add_space_prefix", vocabulary.space_in_front));
+      values.push_back(gguf_flag(prefix + "remove_extra_whitespaces", vocabulary.spaces_removed));
+    }
     values.push_back(gguf_integers(prefix + "token_type", vocabulary.types));
   };
   // A SentencePiece model holds the scores that a tokenizer.json made of it has lost.

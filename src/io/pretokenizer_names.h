@@ -9,9 +9,9 @@
 namespace walsh {
 
 struct NamedPretokenizer {
-  std::string_view name;        // the one that is written
-  bool ignore_merges = false;   // words that are tokens are taken whole
-  bool adds_bos = false;        // unless the file says otherwise
+  std::string_view name;             // the one that is written
+  bool ignore_merges = false;        // words that are tokens are taken whole
+  bool adds_bos = false;             // unless the file says otherwise
   std::string_view normalizer = {};  // "NFC", or empty
   Json pre_tokenizer = {};
 };

@@ -8,8 +8,8 @@
 namespace walsh::test {
 namespace {
 
-// Few tokens through wide layers: everything but the stored base together is smaller than one layer's matrix, so none
-// of that size can be alive between forward and backward.
+// Few tokens through wide layers: everything but the stored base together is smaller than one layer's matrix,
+// so none of that size can be alive between forward and backward.
 TEST(plan, holds_no_matrix_beside_the_stored_base) {
   Json json = tiny_config();
   json["hidden_size"] = 1024;

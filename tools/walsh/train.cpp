@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "cli.h"
-#include "methods/registry.h"
 #include "methods/qwha_options.h"
+#include "methods/registry.h"
 #include "quantize/options.h"
 #include "train/trainer.h"
 
