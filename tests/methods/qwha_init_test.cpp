@@ -237,8 +237,9 @@ TEST(QwhaInit, RankOneGramMatricesAndSingleCoefficients) {
       for (std::size_t i = 0; i < 6; ++i)
         EXPECT_NEAR(measured[i], start.row_error[i], 1e-5 * start.row_error_before[i]) << select;
       // One atom reaches the output of a single token: pursuit finds one whose damping is little.
-      if (std::string(select) == "select=omp" || std::string(select) == "select=ols")
+      if (std::string(select) == "select=omp" || std::string(select) == "select=ols") {
         EXPECT_LT(start.error(), 0.05 * start.error_before()) << select;
+      }
     }
   }
 }

@@ -14,12 +14,16 @@ void add_plan(CLI::App& app, Globals& globals) {
   command->footer("example: walsh plan --model models/Llama-3.1-8B --bits 4 --batch-size 1");
   add_globals(*command, globals);
   static GivenOptions given;
+  static std::vector<std::string> set;
   add_run_options(*command, given,
                   {"model", "method", "bits", "group-size", "rank", "alpha", "targets", "batch-size",
-                   "grad-accumulation", "sequence-length"});
+                   "grad-accumulation", "sequence-length", "scale-dtype", "precision", "checkpointing"});
+  command->add_option("--set", set, "an option of the method, METHOD.KEY=VALUE, as walsh train takes it")
+      ->take_all();
   command->callback([&globals] {
     RunOptions options;
     for (const auto& [name, value] : given) set_option(options, name, value);
+    set_assignments(options, set);
     require(!options.model.empty(), "--model is missing: name a folder with a config.json, or a GGUF file");
     options = resolve(options);
     const auto file = is_gguf(options.model) ? open_model(options.model) : nullptr;
