@@ -20,8 +20,8 @@ namespace walsh {
 struct WeightFormat {
   DType dense = DType::f32;  // of embedding, head and dense linear layers: f32, f16 or bf16
   std::uint32_t bits = 0;
-  int group_size = -1;  // -1: per channel
-  bool offset = false;  // grids with a float offset, see tensor/quantized_matrix.h
+  int group_size = -1;     // -1: per channel
+  bool offset = false;     // grids with a float offset, see tensor/quantized_matrix.h
   bool act_order = false;  // some quantised layer's columns stand in another order than its inputs
 };
 

@@ -63,10 +63,10 @@ class BaseFormats : public testing::Test {
     o.data = (scratch_ / "data.jsonl").string();
     o.out = (scratch_ / (base + "_run")).string();
     o.rank = 2;
-    o.steps = 4;
+    o.steps = 12;
     o.sequence_length = 16;
     o.batch_size = 2;
-    o.learning_rate = 1e-2;
+    o.learning_rate = 2e-3;
     o.seed = 7;
     Silent listener;
     return train(device(), o, false, listener, stop_);
