@@ -55,6 +55,25 @@ RowFit fit_row(const QwhaSpectra& spectra, std::size_t row, std::span<const std:
   return {values, std::max(0.0, spectra.error[row] - values.dot(2 * target - image))};
 }
 
+/// Of each row, how many of its |D_ij| are among the `budget` largest of the layer.
+std::vector<double> count_largest(const QwhaSpectra& spectra, std::uint64_t budget) {
+  std::vector<float> sizes(spectra.spectrum.size());
+  std::ranges::transform(spectra.spectrum, sizes.begin(),
+                         [](double d) { return static_cast<float>(std::abs(d)); });
+  const auto last =
+      sizes.begin() + static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(budget, sizes.size()) - 1);
+  std::ranges::nth_element(sizes, last, std::ranges::greater());
+  const double threshold = *last;
+  std::vector<double> counts(spectra.rows);
+  parallel_for(spectra.rows, [&](std::size_t row) {
+    const auto first = spectra.spectrum.begin() + static_cast<std::ptrdiff_t>(row * spectra.columns);
+    counts[row] = static_cast<double>(std::count_if(first, first + spectra.columns, [&](double d) {
+      return static_cast<float>(std::abs(d)) >= threshold;
+    }));
+  });
+  return counts;
+}
+
 double sum(const std::vector<double>& values) { return std::accumulate(values.begin(), values.end(), 0.0); }
 
 }  // namespace
@@ -67,6 +86,7 @@ std::vector<std::uint32_t> qwha_shares(const QwhaSpectra& spectra, std::uint64_t
   std::vector<double> errors = spectra.weight_norm;
   if (options.budget_norm == QwhaBudgetNorm::activation)
     std::ranges::transform(spectra.error, errors.begin(), [](double e) { return std::sqrt(e); });
+  if (options.budget_norm == QwhaBudgetNorm::magnitude) errors = count_largest(spectra, budget);
   return adaalloc(errors, budget, spectra.columns, options.temperature, options.floor);
 }
 

@@ -6,7 +6,7 @@ namespace walsh {
 namespace {
 
 constexpr std::string_view select_names[] = {"gram_diag", "magnitude", "omp", "omp4", "ols", "random"};
-constexpr std::string_view budget_norm_names[] = {"weight", "activation"};
+constexpr std::string_view budget_norm_names[] = {"weight", "activation", "magnitude"};
 constexpr std::string_view transform_names[] = {"none", "hadamard"};
 constexpr std::string_view init_names[] = {"fit", "zero"};
 

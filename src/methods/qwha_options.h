@@ -27,6 +27,7 @@ enum class QwhaSelect : std::uint8_t {
 enum class QwhaBudgetNorm : std::uint8_t {
   weight,      // ‖ΔW_i‖
   activation,  // ‖ΔW_i X‖
+  magnitude,   // a count: the row's entries among the layer's largest |D_ij|, as many as the budget
 };
 
 struct QwhaOptions {

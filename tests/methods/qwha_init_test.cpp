@@ -186,6 +186,24 @@ TEST(QwhaInit, LeastSquaresPursuitTakesTheBestColumnEachStep) {  // found by sol
   }
 }
 
+TEST(QwhaInit, CountedMagnitudesAreTheLargestOfTheLayer) {
+  const Layer layer = make_layer(12, 40, 100, 19);
+  const QwhaSpectra spectra = qwha_spectra(std::span<const float>(layer.delta),
+                                           std::span<const double>(layer.gram), layer.m, layer.n, 1e-4);
+  const QwhaOptions options = parse_qwha_options({"select=magnitude", "budget_norm=magnitude", "floor=0"});
+  const QwhaStart start = qwha_fit(spectra, qwha_shares(spectra, 120, options), options);
+  ASSERT_EQ(start.coefficients.col.size(), 120u);
+  std::vector<double> chosen, all;
+  for (std::size_t i = 0; i < layer.m; ++i)
+    for (std::uint32_t l = start.coefficients.row_ptr[i]; l < start.coefficients.row_ptr[i + 1]; ++l)
+      chosen.push_back(std::abs(spectra.spectrum[i * layer.n + start.coefficients.col[l]]));
+  for (const double d : spectra.spectrum) all.push_back(std::abs(d));
+  std::ranges::sort(chosen, std::ranges::greater());
+  std::ranges::sort(all, std::ranges::greater());
+  all.resize(120);
+  EXPECT_EQ(chosen, all);
+}
+
 TEST(QwhaInit, FullBudgetRemovesTheError) {
   const Layer layer = make_layer(5, 24, 60, 11);
   for (const char* select : all_selects) {
