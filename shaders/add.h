@@ -1,4 +1,4 @@
 // Arguments of the add kernel.
 struct AddArgs {
-  uint elements;
+  uint values;  // floats, or fours of them (lib/values.glsl)
 };

@@ -2,5 +2,6 @@
 struct RmsnormArgs {
   uint rows;
   uint width;
+  uint values;  // of a row: floats, or fours of them (lib/values.glsl)
   float epsilon;
 };

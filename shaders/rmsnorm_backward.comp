@@ -1,29 +1,30 @@
 // With n = x·rstd:  dx = rstd · (dy·weight − n · mean_c(dy·weight·n))
+//! variants: READ=floats,texels
 #version 460
+#extension GL_EXT_samplerless_texture_functions : require
 #extension GL_GOOGLE_include_directive : require
 #include "rmsnorm.h"
-#include "lib/index.glsl"
-#include "lib/reduce.glsl"
+#include "lib/values.glsl"
+#include "lib/row_of_values.glsl"
 
-layout(local_size_x = 256) in;
-layout(binding = 0) writeonly buffer Dx { float dx[]; };
-layout(binding = 1) readonly buffer Dy { float dy[]; };
-layout(binding = 2) readonly buffer X { float x[]; };
+layout(binding = 0) writeonly buffer Dx { VALUE dx[]; };
+VALUES(1, Dy, dy);
+VALUES(2, X, x);
 layout(binding = 3) readonly buffer Rstd { float rstd[]; };
-layout(binding = 4) readonly buffer Weight { float weight[]; };
+VALUES(4, Weight, weight);
 layout(push_constant) uniform Push { RmsnormArgs args; };
 
 void main() {
-  const uint row = row_index();
+  const uint row = row_of_lane(), lane = lane_of_row();
   if (row >= args.rows) return;
-  const uint base = row * args.width;
+  const uint base = row * args.values;
   const float r = rstd[row];
-  float dot_product = 0.0;
-  for (uint c = gl_LocalInvocationID.x; c < args.width; c += 256) {
-    dot_product += dy[base + c] * weight[c] * x[base + c] * r;
+  VALUE dot_product = VALUE(0.0);
+  for (uint c = lane; c < args.values; c += LANES) {
+    dot_product += AT(dy, base + c) * AT(weight, c) * AT(x, base + c) * r;
   }
-  const float mean = workgroup_sum(dot_product) / float(args.width);
-  for (uint c = gl_LocalInvocationID.x; c < args.width; c += 256) {
-    dx[base + c] = r * (dy[base + c] * weight[c] - x[base + c] * r * mean);
+  const float mean = row_sum(dot_product) / float(args.width);
+  for (uint c = lane; c < args.values; c += LANES) {
+    dx[base + c] = r * (AT(dy, base + c) * AT(weight, c) - AT(x, base + c) * r * mean);
   }
 }

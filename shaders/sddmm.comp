@@ -3,13 +3,13 @@
 // bound a loop (llvmpipe: 65535 iterations). Each of two teams of 32 invocations keeps a chunk of 128·QUADS tokens of
 // the row of dyt in registers while the row lasts, and the partial sums meet in shared memory at the end of a chunk:
 // a coefficient costs one read of xt a token, contiguous across invocations.
-//! variants: LANES=1,4,texels
+//! variants: LANES=1,4
 #version 460
-#extension GL_EXT_samplerless_texture_functions : require
 #extension GL_GOOGLE_include_directive : require
 #include "sddmm.h"
 #include "lib/index.glsl"
 #include "lib/four_tokens.glsl"
+#include "lib/row_of_coefficient.glsl"
 
 layout(local_size_x = 64) in;
 layout(constant_id = 0) const uint QUADS = 4;  // of tokens, of an invocation; at most 4
@@ -17,21 +17,12 @@ layout(binding = 0) buffer Dvalues { float dvalues[]; };
 TOKENS_OF(1, Dy, dyt);
 TOKENS_OF(2, X, xt);
 layout(binding = 3) readonly buffer Pointer { uint row_ptr[]; };
-WORDS(4, Index, index);  // two indices to a word
+layout(binding = 4) readonly buffer Index { uint index[]; };  // two indices to a word
 layout(push_constant) uniform Push { SddmmArgs args; };
 
 shared float partial[64 * 33];  // [coefficient, invocation]
 
-// The row of coefficient l: the last whose pointer is not beyond l.
-uint row_of(uint l) {
-  uint row = 0, after = args.rows;
-  while (after - row > 1) {
-    const uint middle = (row + after) / 2;
-    if (row_ptr[middle] <= l) row = middle;
-    else after = middle;
-  }
-  return row;
-}
+ROW_OF_COEFFICIENT(row_ptr, args.rows)
 
 void main() {
   const uint first = row_index() * 64;
@@ -55,7 +46,7 @@ void main() {
           dy[v] = mix(vec4(0), FOUR_TOKENS(dyt, row, at.x, args.tokens), lessThan(at, uvec4(args.tokens)));
         }
       }
-      const uint column = AT(index, l >> 1) >> (16 * (l & 1)) & 0xffffu;
+      const uint column = index[l >> 1] >> (16 * (l & 1)) & 0xffffu;
       float sum = 0.0;
       for (uint v = 0; v < QUADS; ++v) sum += dot(dy[v], FOUR_TOKENS(xt, column, t + 128 * v, args.tokens));
       partial[q * 33 + lane] = sum;

@@ -2,9 +2,8 @@
 // xt is transposed, so that neighbouring invocations, which are neighbouring tokens, read neighbouring words and share
 // the coefficient. A workgroup makes a tile of 8·OUTPUTS outputs by 128·QUADS tokens; it leaves through shared memory
 // so that the writes to y [T, outputs] are runs too. PERMUTED: values[permutation[k]], for the column order.
-//! variants: LANES=1,4,texels
+//! variants: LANES=1,4
 #version 460
-#extension GL_EXT_samplerless_texture_functions : require
 #extension GL_GOOGLE_include_directive : require
 #include "spmm.h"
 #include "lib/index.glsl"
@@ -16,10 +15,10 @@ layout(constant_id = 1) const uint QUADS = 1;    // of tokens, of an invocation;
 layout(constant_id = 2) const uint OUTPUTS = 4;  // of an invocation
 layout(binding = 0) buffer Y { float y[]; };
 TOKENS_OF(1, X, xt);
-FLOATS(2, Values, values);
+layout(binding = 2) readonly buffer Values { float values[]; };
 layout(binding = 3) readonly buffer Pointer { uint pointer[]; };
-WORDS(4, Index, index);  // two indices to a word
-WORDS(5, Permutation, permutation);
+layout(binding = 4) readonly buffer Index { uint index[]; };  // two indices to a word
+layout(binding = 5) readonly buffer Permutation { uint permutation[]; };
 layout(push_constant) uniform Push { SpmmArgs args; };
 
 const uint TOKENS = 128 * QUADS;
@@ -44,8 +43,8 @@ void main() {
       // Four coefficients an iteration: the loop's own cost, and llvmpipe ends loops after 65535 iterations in all.
       while (k < end) {
         for (uint u = 0; u < 4 && k < end; ++u, ++k) {
-          const float value = PERMUTED == 1 ? AT(values, AT(permutation, k)) : AT(values, k);
-          const uint input_ = AT(index, k >> 1) >> (16 * (k & 1)) & 0xffffu;
+          const float value = PERMUTED == 1 ? values[permutation[k]] : values[k];
+          const uint input_ = index[k >> 1] >> (16 * (k & 1)) & 0xffffu;
           for (uint q = 0; q < QUADS; ++q) sums[q] += value * FOUR_TOKENS(xt, input_, t + 128 * q, args.tokens);
         }
       }

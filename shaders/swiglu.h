@@ -1,4 +1,4 @@
 // Arguments of the swiglu kernels.
 struct SwigluArgs {
-  uint elements;
+  uint values;  // floats, or fours of them (lib/values.glsl)
 };

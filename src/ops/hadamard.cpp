@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "ops/texels.h"
 #include "shaders/hadamard.h"
 
 namespace walsh {
@@ -11,6 +12,8 @@ namespace {
 constexpr std::uint32_t shared_words = 8192;     // 32 KiB, the least that a device has
 constexpr std::uint32_t tile_target = 4096;      // elements of rows that share a workgroup
 constexpr std::uint32_t most_rows_at_once = 16;  // shaders/lib/hadamard.glsl
+constexpr std::uint32_t most_chunk_bits = 7;  // of an invocation of hadamard_chunks_texels, to compile fast
+constexpr std::uint32_t largest_held = 40;    // order of a base that hadamard_base_texels holds, likewise
 
 /// H_order of Sylvester's construction as a base: entry (−1)^popcount(i & j).
 HadamardBase sylvester(std::uint32_t order) {
@@ -36,6 +39,7 @@ HadamardTransform::Factor HadamardTransform::add_factor(const HadamardBase& base
           if (k < base.order && (transposed ? base.negative(j, k) : base.negative(k, j))) word |= 1u << r;
         }
         words_.push_back(word);
+        if (j + 1 == base.order) words_.resize((words_.size() + 3) / 4 * 4);
       }
   }
   return factor;
@@ -45,6 +49,9 @@ HadamardTransform::HadamardTransform(vk::Arena& arena, std::uint32_t n)
     : layout_(require_hadamard_layout(n)) {
   const std::uint32_t butterflies = std::min(layout_.m2, shared_words);
   bits_ = static_cast<std::uint32_t>(std::countr_zero(butterflies));
+  chunk_bits_ = std::min(static_cast<std::uint32_t>(std::countr_zero(layout_.m2)), most_chunk_bits);
+  for (std::uint32_t done = 1u << chunk_bits_; done < layout_.m2; done *= passes_.back().order)
+    passes_.push_back(add_factor(sylvester(std::min(layout_.m2 / done, 16u)), done));
   std::uint32_t inner = butterflies;
   if (layout_.m2 > butterflies) {
     outer_.push_back(add_factor(sylvester(layout_.m2 / butterflies), inner));
@@ -52,6 +59,7 @@ HadamardTransform::HadamardTransform(vk::Arena& arena, std::uint32_t n)
   }
   for (auto order = layout_.bases.rbegin(); order != layout_.bases.rend(); ++order) {
     const Factor factor = add_factor(hadamard_base(*order), inner);
+    passes_.push_back(factor);
     if (outer_.empty() && first_.order == 1 && inner * *order <= shared_words)
       first_ = factor;
     else
@@ -64,6 +72,32 @@ HadamardTransform::HadamardTransform(vk::Arena& arena, std::uint32_t n)
 
 void HadamardTransform::upload(vk::Device& device) const { device.upload(table_, words_); }
 
+bool HadamardTransform::by_texels(Recorder& rec, const Tensor& y, const Tensor& x) const {
+  return chunk_bits_ >= 2 && prefers_texels(rec.device().info(), {&y, &x}) &&
+         std::ranges::all_of(passes_, [](const Factor& f) { return f.order <= largest_held; });
+}
+
+void HadamardTransform::record_texels(Recorder& rec, const Tensor& y, const Tensor& x, bool transposed,
+                                      float scale, bool accumulate) const {
+  const auto elements = static_cast<std::uint32_t>(x.shape.elements());
+  // All passes but the last of an accumulation work in x, which is then spent; otherwise in y.
+  const Tensor& between = accumulate ? x : y;
+  const bool one_pass = passes_.empty();
+  HadamardArgs args{elements >> chunk_bits_, 1, 0, accumulate && one_pass, one_pass ? scale : 1};
+  const Tensor& chunks = one_pass ? y : between;
+  rec.dispatch("hadamard_chunks_texels", {chunks, x, chunks}, args, groups_for_elements(args.rows, 64),
+               {chunk_bits_});
+  for (const Factor& factor : passes_) {
+    const bool last = &factor == &passes_.back();
+    args = {elements / (factor.order * factor.inner), factor.inner, factor.signs[transposed],
+            accumulate && last, last ? scale : 1};
+    const Tensor& out = last ? y : between;
+    rec.dispatch("hadamard_base_texels", {out, between, out, table_}, args,
+                 groups_for_elements(std::uint64_t{args.rows} * factor.inner / 4, 64),
+                 {factor.order, factor.rows_at_once});
+  }
+}
+
 void hadamard(Recorder& rec, const Tensor& y, const Tensor& x, const HadamardTransform& h, bool transposed,
               float scale, bool accumulate) {
   expect("hadamard", "x", x, DType::f32, {x.shape.rows(), h.layout().n});
@@ -72,6 +106,10 @@ void hadamard(Recorder& rec, const Tensor& y, const Tensor& x, const HadamardTra
           "hadamard: y and x are the same tensor, accumulation needs two");
   const std::uint32_t elements = count32("hadamard", x.shape.elements());
 
+  if (h.by_texels(rec, y, x)) {
+    h.record_texels(rec, y, x, transposed, scale, accumulate);
+    return;
+  }
   const HadamardTransform::Factor& base = h.first_;
   const std::uint32_t width = base.order << h.bits_;
   const bool padded = width + width / 32 <= shared_words;

@@ -61,7 +61,7 @@ void matmul_forward_tile(Recorder& rec, const Tensor& y, const Tensor& x, const 
         static_cast<std::uint32_t>(tokens),        static_cast<std::uint32_t>(n), count,
         static_cast<std::uint32_t>(begin + first), static_cast<std::uint32_t>(m), static_cast<bool>(bias)};
     if (reads_texels(rec.device().info(), {n, m, count}, {x.memory.size, part.size})) {
-      const GemmTile tile = choose_texel_tile(tokens, 8);
+      const GemmTile tile = choose_texel_tile(tokens, tokens <= 8 ? 8 : 16);
       rec.dispatch("matmul_forward_texels", {y, x, part, bias ? bias : x}, args,
                    groups_for(tile, tokens, count), {tile.gx * tile.gy, tile.gx, tile.tm, tile.tn, type});
       return;
@@ -91,7 +91,7 @@ void matmul_backward_tile(Recorder& rec, const Tensor& dx, const Tensor& dy, con
         static_cast<std::uint32_t>(tokens),        static_cast<std::uint32_t>(n), count,
         static_cast<std::uint32_t>(begin + first), static_cast<std::uint32_t>(m), accumulate || first > 0};
     if (reads_texels(rec.device().info(), {n, m, count}, {dy.memory.size, part.size})) {
-      const GemmTile tile = choose_texel_tile(tokens, 8);
+      const GemmTile tile = choose_texel_tile(tokens, 16);
       rec.dispatch("matmul_backward_texels", {dx, dy, part}, args, groups_for(tile, tokens, n),
                    {tile.gx * tile.gy, tile.gx, tile.tm, tile.tn, type});
       return;

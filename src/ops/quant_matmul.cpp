@@ -37,7 +37,7 @@ void quant_matmul_forward(Recorder& rec, const Tensor& y, const Tensor& x, const
   expect_rows("quant_matmul_forward", "y", y, w.rows, tokens);
   if (bias) expect("quant_matmul_forward", "bias", bias, DType::f32, {w.rows});
   if (reads_texels(rec, w, x)) {
-    const GemmTile tile = choose_texel_tile(tokens, 8);
+    const GemmTile tile = choose_texel_tile(tokens, tokens <= 8 ? 8 : 32);
     rec.dispatch("quant_matmul_forward_texels", {y, x, w.codes, w.grid, bias ? bias : x},
                  arguments(w, tokens, static_cast<bool>(bias)), groups_for(tile, tokens, w.rows),
                  {tile.gx * tile.gy, tile.gx, tile.tm, tile.tn, w.bits, w.offset});

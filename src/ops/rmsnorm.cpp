@@ -1,13 +1,20 @@
 #include "ops/rmsnorm.h"
 
+#include "ops/texels.h"
 #include "shaders/rmsnorm.h"
 
 namespace walsh {
 namespace {
 
-RmsnormArgs arguments(const Tensor& x, float epsilon = 0) {
+RmsnormArgs arguments(const Tensor& x, std::uint32_t floats_a_value, float epsilon = 0) {
   count32("rmsnorm", x.shape.elements());
-  return {static_cast<std::uint32_t>(x.shape.rows()), static_cast<std::uint32_t>(x.shape.back()), epsilon};
+  const auto width = static_cast<std::uint32_t>(x.shape.back());
+  return {static_cast<std::uint32_t>(x.shape.rows()), width, width / floats_a_value, epsilon};
+}
+
+// A row a workgroup, or from texels a row an invocation: shaders/lib/row_of_values.glsl.
+Groups groups_for(const Values& values, const Tensor& x) {
+  return groups_for_rows(values.texels() ? ceil_div(x.shape.rows(), 8) : x.shape.rows());
 }
 
 }  // namespace
@@ -18,8 +25,9 @@ void rmsnorm_forward(Recorder& rec, const Tensor& y, const Tensor& rstd, const T
   expect("rmsnorm_forward", "rstd", rstd, DType::f32, {x.shape.rows()});
   expect("rmsnorm_forward", "x", x, DType::f32, x.shape);
   expect("rmsnorm_forward", "weight", weight, DType::f32, {x.shape.back()});
-  rec.dispatch("rmsnorm_forward", {y, rstd, x, weight}, arguments(x, epsilon),
-               groups_for_rows(x.shape.rows()));
+  const Values values = choose_values(rec, "rmsnorm_forward", x.shape.back(), {&x, &weight});
+  rec.dispatch(values.kernel, {y, rstd, x, weight}, arguments(x, values.floats, epsilon),
+               groups_for(values, x));
 }
 
 void rmsnorm_backward(Recorder& rec, const Tensor& dx, const Tensor& dy, const Tensor& x, const Tensor& rstd,
@@ -29,7 +37,8 @@ void rmsnorm_backward(Recorder& rec, const Tensor& dx, const Tensor& dy, const T
   expect("rmsnorm_backward", "x", x, DType::f32, x.shape);
   expect("rmsnorm_backward", "rstd", rstd, DType::f32, {x.shape.rows()});
   expect("rmsnorm_backward", "weight", weight, DType::f32, {x.shape.back()});
-  rec.dispatch("rmsnorm_backward", {dx, dy, x, rstd, weight}, arguments(x), groups_for_rows(x.shape.rows()));
+  const Values values = choose_values(rec, "rmsnorm_backward", x.shape.back(), {&dy, &x, &weight});
+  rec.dispatch(values.kernel, {dx, dy, x, rstd, weight}, arguments(x, values.floats), groups_for(values, x));
 }
 
 void rmsnorm_backward_weight(Recorder& rec, const Tensor& dweight, const Tensor& dy, const Tensor& x,
@@ -38,7 +47,7 @@ void rmsnorm_backward_weight(Recorder& rec, const Tensor& dweight, const Tensor&
   expect("rmsnorm_backward_weight", "dy", dy, DType::f32, x.shape);
   expect("rmsnorm_backward_weight", "x", x, DType::f32, x.shape);
   expect("rmsnorm_backward_weight", "rstd", rstd, DType::f32, {x.shape.rows()});
-  rec.dispatch("rmsnorm_backward_weight", {dweight, dy, x, rstd}, arguments(x),
+  rec.dispatch("rmsnorm_backward_weight", {dweight, dy, x, rstd}, arguments(x, 1),
                groups_for_elements(x.shape.back(), 64));
 }
 

@@ -1,6 +1,6 @@
 #include "ops/spmm.h"
 
-#include "ops/sparse_kernel.h"
+#include "ops/texels.h"
 #include "shaders/spmm.h"
 
 namespace walsh {
@@ -13,12 +13,16 @@ void multiply(Recorder& rec, const Tensor& y, const Tensor& xt, const Tensor& va
   count32("spmm", xt.shape.elements());
   const SpmmArgs args{static_cast<std::uint32_t>(tokens), static_cast<std::uint32_t>(outputs), accumulate,
                       scale};
+  if (tokens % 4 == 0 && prefers_texels(rec.device().info(), {&y, &xt, &values, &index, &permutation})) {
+    const std::uint32_t quads = std::min(ceil_div(tokens, 32), 8u);  // of tokens, of an invocation
+    rec.dispatch("spmm_texels", {y, xt, values, pointer, index, permutation, y}, args,
+                 groups_for_elements(outputs * ceil_div(tokens / 4, quads), 64), {permuted, quads});
+    return;
+  }
   const std::uint32_t quads = tokens > 256 ? 4 : tokens > 128 ? 2 : 1;  // of tokens, of an invocation
   const std::uint32_t outputs_at_once = 4 / quads;
-  const char* kernel =
-      sparse_kernel(rec, {"spmm.texels", "spmm.4", "spmm.1"}, tokens, {&xt, &values, &index, &permutation});
   rec.dispatch(
-      kernel, {y, xt, values, pointer, index, permutation}, args,
+      tokens % 4 == 0 ? "spmm.4" : "spmm.1", {y, xt, values, pointer, index, permutation}, args,
       groups_for_rows(std::uint64_t{ceil_div(tokens, 128 * quads)} * ceil_div(outputs, 8 * outputs_at_once)),
       {permuted, quads, outputs_at_once});
 }
