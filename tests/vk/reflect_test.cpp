@@ -14,7 +14,7 @@ namespace {
 ModuleInterface reflect_module(const char* name) { return reflect(name, find_module(name).spirv); }
 
 TEST(reflect, access_follows_readonly_and_writeonly) {
-  const auto forward = reflect_module("rmsnorm_forward");
+  const auto forward = reflect_module("rmsnorm_forward.floats");
   ASSERT_EQ(forward.bindings.size(), 4u);
   for (const std::size_t output : {0, 1}) {
     EXPECT_FALSE(forward.bindings[output].reads);
@@ -29,10 +29,10 @@ TEST(reflect, access_follows_readonly_and_writeonly) {
 }
 
 TEST(reflect, push_constants_and_workgroup) {
-  EXPECT_EQ(reflect_module("rmsnorm_forward").push_bytes, 12u);
+  EXPECT_EQ(reflect_module("rmsnorm_forward.floats").push_bytes, 16u);
   EXPECT_EQ(reflect_module("adamw").push_bytes, 32u);
   EXPECT_EQ(reflect_module("batch_ring_advance").push_bytes, 0u);
-  EXPECT_EQ(reflect_module("rmsnorm_forward").local_size, (std::array<std::uint32_t, 3>{256, 1, 1}));
+  EXPECT_EQ(reflect_module("rmsnorm_forward.floats").local_size, (std::array<std::uint32_t, 3>{256, 1, 1}));
   EXPECT_EQ(reflect_module("rmsnorm_backward_weight").local_size[0], 64u);
 }
 
