@@ -5,8 +5,8 @@
 #extension GL_EXT_samplerless_texture_functions : require
 #extension GL_GOOGLE_include_directive : require
 #include "quant_matmul.h"
-#define STEP 4
-#define BLOCK 4
+#define STEP 8
+#define BLOCK 8
 #include "lib/gemm_texels.glsl"
 
 layout(constant_id = 4) const uint BITS = 4;
@@ -20,8 +20,11 @@ layout(push_constant) uniform Push { QuantMatmulArgs args; };
 
 void load_a(uint row0, uint k0) {
   [[unroll]] for (uint i = 0; i < TM; ++i) {
-    const vec4 four = texelFetch(dy, int((min(row0 + i, args.tokens - 1) * args.outputs + k0) / 4));
-    [[unroll]] for (uint f = 0; f < 4; ++f) a[i * STEP + f] = four[f];
+    const uint first = (min(row0 + i, args.tokens - 1) * args.outputs + k0) / 4;
+    [[unroll]] for (uint e = 0; e < STEP; e += 4) {
+      const vec4 four = texelFetch(dy, int(first + e / 4));
+      [[unroll]] for (uint f = 0; f < 4; ++f) a[i * STEP + e + f] = four[f];
+    }
   }
 }
 
