@@ -32,7 +32,7 @@ void add_on_host(std::vector<double>& total, const std::vector<float>& x, Index 
 GramSum::GramSum(vk::Arena& arena, const vk::Device& device, const Tensor& input, std::vector<double>& total)
     : input_(input), total_(&total) {
   const std::uint64_t width = input.shape[1];
-  if (device.info().type != vk::DeviceType::cpu) product_ = reserve(arena, DType::f32, {width, width});
+  if (!device.info().tuning.lane_by_lane) product_ = reserve(arena, DType::f32, {width, width});
   total.resize(width * width, 0.0);
 }
 

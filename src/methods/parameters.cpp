@@ -8,7 +8,8 @@
 namespace walsh {
 namespace {
 
-// A range must fit maxStorageBufferRange, 128 MiB at the least.
+// Blocks and ranges fit maxStorageBufferRange, 128 MiB at the least; a larger tensor has a block of its own,
+// which is cut into several ranges.
 constexpr std::uint64_t range_bytes = std::uint64_t{128} << 20;
 
 Tensor whole(const vk::Slice& block) { return {block, DType::f32, {block.size / 4}}; }
@@ -68,8 +69,15 @@ void Parameters::commit(vk::Device& device, bool training) {
     for (vk::Arena* arena : {&memory->gradients, &memory->m, &memory->v}) arena->commit(device);
     const auto values = memory->values.blocks(), gradients = memory->gradients.blocks(),
                m = memory->m.blocks(), v = memory->v.blocks();
-    for (std::size_t i = 0; i < values.size(); ++i)
-      ranges_.push_back({whole(values[i]), whole(gradients[i]), whole(m[i]), whole(v[i]), memory->group});
+    const std::uint64_t binding = device.info().limits.max_storage_range;
+    const std::uint64_t most = std::min(range_bytes, binding / vk::Arena::alignment * vk::Arena::alignment);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      for (std::uint64_t first = 0; first < values[i].size; first += most) {
+        const std::uint64_t bytes = std::min(most, values[i].size - first);
+        const auto part = [&](const vk::Slice& block) { return whole(block.part(first, bytes)); };
+        ranges_.push_back({part(values[i]), part(gradients[i]), part(m[i]), part(v[i]), memory->group});
+      }
+    }
   }
 }
 

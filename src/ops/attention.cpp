@@ -9,25 +9,24 @@ namespace walsh {
 namespace {
 
 constexpr std::uint32_t lanes = 8;
-constexpr std::uint32_t tile_keys = 64;
 
 /// Constants of a tile, as shaders/lib/attention_tile.glsl declares them, and how many workgroups cover a
 /// head.
 struct Tile {
-  std::uint32_t rows, dims_each;
+  std::uint32_t rows, keys, dims_each;
 };
 
 /// A head wider than `widest_slice` is cut into equal slices: what an invocation sums must stay in registers.
-Tile make_tile(std::uint64_t head_width, std::uint32_t rows, std::uint32_t widest_slice) {
+Tile make_tile(std::uint64_t head_width, std::uint32_t rows, std::uint32_t keys, std::uint32_t widest_slice) {
   const std::uint32_t slices = ceil_div(head_width, widest_slice);
-  return {rows, ceil_div(ceil_div(head_width, slices), lanes)};
+  return {rows, keys, ceil_div(ceil_div(head_width, slices), lanes)};
 }
 
 void dispatch(Recorder& rec, std::string_view kernel, std::initializer_list<vk::Slice> buffers,
               const AttentionArgs& args, const Tile& tile, std::uint32_t tiles) {
   rec.dispatch(kernel, buffers, args,
                Groups{tiles, args.kv_heads, ceil_div(args.width, lanes * tile.dims_each)},
-               {tile.rows / lanes, tile_keys / lanes, tile.dims_each});
+               {tile.rows / lanes, tile.keys / lanes, tile.dims_each});
 }
 
 AttentionArgs check(std::string_view op, const Tensor& y, const Tensor& lse, const Tensor& q, const Tensor& k,
@@ -86,8 +85,9 @@ void attention_forward(Recorder& rec, const Tensor& y, const Tensor& lse, const 
                     args, rows, args.width > 64 ? 4 : 8);
     return;
   }
-  // A step of decoding has one query: a tile of 64 rows would be empty but for its group.
-  const Tile tile = make_tile(q.shape[2], rows <= 8 ? 8 : 64, 128);
+  // Tiles of 64 rows leave room for two subgroups of 64 on a SIMD of RDNA3 (204 registers), and spill on
+  // smaller GPUs. A step of decoding has one query: a tile of 32 rows would be empty but for its group.
+  const Tile tile = make_tile(q.shape[2], rows <= 8 ? 8 : 32, 64, 128);
   dispatch(rec, "attention_forward", {y, lse, q, k, v, ranges.key_begin, ranges.key_end}, args, tile,
            ceil_div(rows, tile.rows));
 }
@@ -128,11 +128,12 @@ void attention_backward(Recorder& rec, const Tensor& dq, const Tensor& dk, const
     dispatch_direct(rec, "attention_backward_keys_direct", keys_buffers, args, keys, 4);
     return;
   }
-  const Tile queries = make_tile(q.shape[2], 64, 64);
+  // Two tiles of scores, or two of sums, in registers: half of what a tile of 64 has, so that no compiler
+  // spills.
+  const Tile queries = make_tile(q.shape[2], 32, 64, 64);
   dispatch(rec, "attention_backward_queries", queries_buffers, args, queries, ceil_div(rows, queries.rows));
-  // Two tiles of scores in shared memory, so half the rows.
-  dispatch(rec, "attention_backward_keys", keys_buffers, args, make_tile(q.shape[2], 32, 64),
-           ceil_div(keys, tile_keys));
+  const Tile owned = make_tile(q.shape[2], 32, 32, 64);
+  dispatch(rec, "attention_backward_keys", keys_buffers, args, owned, ceil_div(keys, owned.keys));
 }
 
 }  // namespace walsh

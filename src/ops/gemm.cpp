@@ -7,7 +7,7 @@ namespace walsh {
 
 GemmTile choose_tile(const vk::DeviceInfo& device, std::uint64_t rows, std::uint64_t columns,
                      WeightKind weight) {
-  if (device.type == vk::DeviceType::cpu) {
+  if (device.tuning.lane_by_lane) {
     // Shapes that texels cannot serve (see choose_texel_tile). lavapipe inserts every word of a load, of
     // shared memory too, lane by lane, so: no staging, lanes along the rows, and as many accumulators as
     // compile in about a second.
@@ -21,14 +21,14 @@ GemmTile choose_tile(const vk::DeviceInfo& device, std::uint64_t rows, std::uint
     if (weight == WeightKind::packed) return {.gx = 1, .gy = 8, .tm = 8, .tn = 32, .bk = 0};
     return {.gx = 1, .gy = 8, .tm = 8, .tn = 16, .bk = 0};
   }
-  // 128 × 128 pays once it fills a large GPU; below, more and smaller tiles do.
-  if (rows * columns >= 512 * 128 * 128) return {.gx = 16, .gy = 16, .tm = 8, .tn = 8, .bk = 16};
+  if (rows * columns >= device.tuning.large_tile_results)
+    return {.gx = 16, .gy = 16, .tm = 8, .tn = 8, .bk = 16};
   return {.gx = 16, .gy = 16, .tm = 4, .tn = 4, .bk = 16};
 }
 
 bool reads_texels(const vk::DeviceInfo& device, std::initializer_list<std::uint64_t> widths,
                   std::initializer_list<std::uint64_t> bytes) {
-  return device.type == vk::DeviceType::cpu &&
+  return device.tuning.lane_by_lane &&
          std::all_of(widths.begin(), widths.end(), [](std::uint64_t width) { return width % 8 == 0; }) &&
          std::all_of(bytes.begin(), bytes.end(),
                      [&](std::uint64_t size) { return ceil_div(size, 16) <= device.limits.max_texels; });

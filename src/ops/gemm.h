@@ -23,8 +23,8 @@ enum class WeightKind : std::uint8_t { dense, packed };
 GemmTile choose_tile(const vk::DeviceInfo& device, std::uint64_t rows, std::uint64_t columns,
                      WeightKind weight);
 
-/// Whether the product runs in the kernels of shaders/lib/gemm_texels.glsl: on CPU drivers, where every width
-/// is a multiple of 8 and no operand of `bytes` exceeds a texel buffer.
+/// Whether the product runs in the kernels of shaders/lib/gemm_texels.glsl: on drivers that load lane by
+/// lane, where every width is a multiple of 8 and no operand of `bytes` exceeds a texel buffer.
 bool reads_texels(const vk::DeviceInfo& device, std::initializer_list<std::uint64_t> widths,
                   std::initializer_list<std::uint64_t> bytes);
 

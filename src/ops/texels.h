@@ -13,7 +13,7 @@ namespace walsh {
 
 /// Whether the device runs faster from texels, and these tensors fit texel buffers.
 inline bool prefers_texels(const vk::DeviceInfo& device, std::initializer_list<const Tensor*> read) {
-  return device.type == vk::DeviceType::cpu && std::ranges::all_of(read, [&](const Tensor* tensor) {
+  return device.tuning.lane_by_lane && std::ranges::all_of(read, [&](const Tensor* tensor) {
            return ceil_div(tensor->memory.size, 16) <= device.limits.max_texels;
          });
 }

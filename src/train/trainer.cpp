@@ -434,8 +434,16 @@ void Run::write_probe() {
 
 TrainReport train(vk::Device& device, const RunOptions& options, bool resume, TrainListener& listener,
                   const std::atomic<bool>& stop) {
-  Run run(device, resolve(options), listener, stop);
-  return resume ? run.resumed() : run.fresh();
+  try {
+    Run run(device, resolve(options), listener, stop);
+    return resume ? run.resumed() : run.fresh();
+  } catch (const vk::DeviceLost& lost) {
+    const auto last = is_run(options.out) ? newest_checkpoint(options.out) : std::nullopt;
+    if (!last) throw vk::DeviceLost(fmt::format("{}, before the first checkpoint; start again", lost.what()));
+    throw vk::DeviceLost(
+        fmt::format("{}; the last checkpoint is {}; continue with: walsh train --resume --out {}",
+                    lost.what(), last->string(), options.out));
+  }
 }
 
 }  // namespace walsh

@@ -39,7 +39,7 @@ struct TrainReport {
 };
 
 /// Trains from scratch, or with `resume` from the newest checkpoint of options.out. `stop` is looked at
-/// between steps.
+/// between steps. Where the device is lost, DeviceLost names the last checkpoint and how to go on from it.
 TrainReport train(vk::Device& device, const RunOptions& options, bool resume, TrainListener& listener,
                   const std::atomic<bool>& stop);
 

@@ -35,7 +35,13 @@ std::uint32_t compute_family(const DeviceInfo& info) {
 
 }  // namespace
 
-Device::Device(DeviceInfo info) : info_(std::move(info)), queue_family_(compute_family(info_)) {
+Device::Device(DeviceInfo info, bool statistics)
+    : info_(std::move(info)), statistics_(statistics), queue_family_(compute_family(info_)) {
+  require(!statistics_ || info_.statistics,
+          "device {} ({}): the driver has no VK_KHR_pipeline_executable_properties, so it tells nothing of "
+          "what it "
+          "compiles",
+          info_.index, info_.name);
   const float priority = 1.0f;
   VkDeviceQueueCreateInfo queue_info{};
   queue_info.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO;
@@ -67,6 +73,15 @@ Device::Device(DeviceInfo info) : info_(std::move(info)), queue_family_(compute_
   device_info.pNext = &features;
   device_info.queueCreateInfoCount = 1;
   device_info.pQueueCreateInfos = &queue_info;
+  VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR executables{};
+  executables.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR;
+  executables.pipelineExecutableInfo = VK_TRUE;
+  const char* extensions[] = {VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME};
+  if (statistics_) {
+    v13.pNext = &executables;
+    device_info.enabledExtensionCount = 1;
+    device_info.ppEnabledExtensionNames = extensions;
+  }
   check(vkCreateDevice(info_.handle, &device_info, nullptr, &device_), "vkCreateDevice");
   volkLoadDevice(device_);
   vkGetDeviceQueue(device_, queue_family_, 0, &queue_);
@@ -103,8 +118,14 @@ const Kernel& Device::kernel(std::string_view module, std::span<const std::uint3
   const auto found = kernels_.find(key);
   if (found != kernels_.end()) return *found->second;
   auto kernel = std::make_unique<Kernel>(device_, pipeline_cache_, find_module(module), constants,
-                                         info_.limits.max_invocations);
+                                         info_.limits.max_invocations, statistics_);
   return *kernels_.emplace(std::move(key), std::move(kernel)).first->second;
+}
+
+std::vector<const Kernel*> Device::kernels() const {
+  std::vector<const Kernel*> list;
+  for (const auto& [key, kernel] : kernels_) list.push_back(kernel.get());
+  return list;
 }
 
 // The driver checks a cache's header (vendor, device, driver build) itself and starts empty when it does not
@@ -113,7 +134,8 @@ void Device::load_pipeline_cache() {
   std::string bytes;
   const auto folder = cache_folder();
   const auto path = folder / ("pipelines-" + info_.cache_key);
-  if (!folder.empty() && std::filesystem::is_regular_file(path)) bytes = read_text(path);
+  // A kernel that comes from a cache has no statistics.
+  if (!statistics_ && !folder.empty() && std::filesystem::is_regular_file(path)) bytes = read_text(path);
   VkPipelineCacheCreateInfo info{};
   info.sType = VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO;
   info.initialDataSize = bytes.size();
@@ -129,7 +151,8 @@ void Device::load_pipeline_cache() {
 void Device::save_pipeline_cache() {
   const auto folder = cache_folder();
   std::size_t size = 0;
-  if (folder.empty() || vkGetPipelineCacheData(device_, pipeline_cache_, &size, nullptr) != VK_SUCCESS)
+  if (statistics_ || folder.empty() ||
+      vkGetPipelineCacheData(device_, pipeline_cache_, &size, nullptr) != VK_SUCCESS)
     return;
   if (size <= loaded_cache_bytes_) return;
   std::vector<std::byte> bytes(size);

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/error.h"
 #include "vk/device_info.h"
 #include "vk/kernel.h"
 #include "vk/memory.h"
@@ -21,9 +22,16 @@ class Recording;
 /// A point on the device's timeline: everything submitted up to it is done when it is reached.
 using Ticket = std::uint64_t;
 
+/// The device stopped answering (a watchdog, a driver fault). Nothing more can be had from it; a run goes on
+/// from its last checkpoint on a device opened anew.
+struct DeviceLost : Failure {
+  using Failure::Failure;
+};
+
 class Device {
  public:
-  explicit Device(DeviceInfo info);
+  /// With `statistics` every kernel is compiled anew and can be asked what the compiler made of it.
+  explicit Device(DeviceInfo info, bool statistics = false);
   Device(const Device&) = delete;
   Device& operator=(const Device&) = delete;
   ~Device();
@@ -32,6 +40,8 @@ class Device {
 
   /// The pipeline of a module with its specialization constants 0, 1, ... set; compiled once, then cached.
   const Kernel& kernel(std::string_view module, std::span<const std::uint32_t> constants = {});
+  /// Every kernel built so far, by name and constants.
+  std::vector<const Kernel*> kernels() const;
 
   /// Submits a recording, cut into submissions of about 100 ms by the times measured at its first run. Does
   /// not wait (but for the first run, which measures). A recording may be submitted again while it is
@@ -74,6 +84,7 @@ class Device {
   void save_pipeline_cache();
 
   DeviceInfo info_;
+  bool statistics_;
   VkDevice device_ = nullptr;
   VkQueue queue_ = nullptr;
   std::uint32_t queue_family_ = 0;
@@ -82,6 +93,7 @@ class Device {
   VkCommandPool transfer_pool_ = nullptr;
   VkPipelineCache pipeline_cache_ = nullptr;
   std::size_t loaded_cache_bytes_ = 0;
+  bool lost_ = false;
   std::map<std::string, std::unique_ptr<Kernel>, std::less<>> kernels_;
   std::unique_ptr<Arena> staging_arena_;
   Slice staging_;

@@ -8,7 +8,9 @@
 #include <string_view>
 
 #include "vk/instance.h"
+#include "vk/quirks.h"
 #include "vk/result.h"
+#include "vk/switches.h"
 
 namespace walsh::vk {
 namespace {
@@ -139,6 +141,9 @@ DeviceInfo describe(VkPhysicalDevice device) {
   info.name = core.deviceName;
   info.type = type_of(core.deviceType);
   info.driver = fmt::format("{} {}", driver.driverName, driver.driverInfo);
+  info.vendor_id = core.vendorID;
+  info.driver_id = driver.driverID;
+  info.driver_version = core.driverVersion;
   info.api = fmt::format("{}.{}.{}", VK_API_VERSION_MAJOR(core.apiVersion),
                          VK_API_VERSION_MINOR(core.apiVersion), VK_API_VERSION_PATCH(core.apiVersion));
   info.cache_key = fmt::format("{:04x}-{:04x}-{:08x}", core.vendorID, core.deviceID, core.driverVersion);
@@ -159,6 +164,8 @@ DeviceInfo describe(VkPhysicalDevice device) {
   info.limits.timestamp_nanoseconds =
       core.limits.timestampComputeAndGraphics ? core.limits.timestampPeriod : 0;
   read_memory(info, contains(extensions, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME));
+  info.statistics = contains(extensions, VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME);
+  apply_quirks(info);
   return info;
 }
 
@@ -223,6 +230,15 @@ std::vector<std::string> names_of(const Features& features) {
   return names;
 }
 
+std::string_view tier_of(const Features& f) {
+  if (f.coopmat2) return "coopmat2";
+  if (f.coopmat) return "coopmat";
+  if (f.int_dot) return "int-dot";
+  if (f.bf16) return "bf16";
+  if (f.fp16) return "fp16";
+  return f.storage16 && f.storage8 ? "storage" : "minimum";
+}
+
 std::vector<DeviceInfo> list_devices() {
   const VkInstance loaded = instance();  // first: it loads the functions called below
   std::uint32_t count = 0;
@@ -273,6 +289,7 @@ DeviceInfo choose_device(const std::string& which, const std::string& disabled) 
     at = comma + 1;
   }
   require_minimum(info);
+  apply_switches(info);
   return info;
 }
 

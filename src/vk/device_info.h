@@ -35,7 +35,7 @@ struct Limits {
   std::uint64_t max_storage_range = 0;  // bytes of one binding
   std::uint64_t max_texels = 0;         // elements of one texel buffer
   std::uint64_t storage_alignment = 1;  // bytes: a binding begins at a multiple of this
-  std::uint64_t max_allocation = 0;     // bytes
+  std::uint64_t max_allocation = 0;     // bytes of one allocation
   std::uint32_t max_invocations = 0;    // of a workgroup
   std::uint32_t max_shared_bytes = 0;
   std::uint32_t max_push_bytes = 0;
@@ -44,18 +44,35 @@ struct Limits {
   float timestamp_nanoseconds = 0;  // a tick; 0: no timestamps
 };
 
+/// The richest of these that is on: minimum, storage (8 and 16 bits), fp16, bf16, int-dot, coopmat, coopmat2.
+std::string_view tier_of(const Features& features);
+
+/// What the choice of kernels depends on beside features and limits; set by the quirk table (vk/quirks.h).
+struct Tuning {
+  /// Loads and stores of buffers and of shared memory go lane by lane, and only texel buffers are gathered.
+  bool lane_by_lane = false;
+  /// Matrix products with as many results take the largest tiles, which pay once they fill a GPU.
+  std::uint64_t large_tile_results = std::uint64_t{512} * 128 * 128;
+};
+
 struct DeviceInfo {
   std::uint32_t index = 0;
   std::string name;
   DeviceType type = DeviceType::other;
-  std::string driver;              // name and version as the driver says it
-  std::string api;                 // "1.3.230"
-  std::uint64_t memory_bytes = 0;  // of the largest device-local heap
+  std::string driver;  // name and version as the driver says it
+  std::uint32_t vendor_id = 0;
+  std::uint32_t driver_id = 0;       // VkDriverId
+  std::uint32_t driver_version = 0;  // packed as the driver packs it
+  std::string api;                   // "1.3.230"
+  std::uint64_t memory_bytes = 0;    // of the largest device-local heap
   std::uint64_t memory_free_bytes =
       0;  // what the driver says is left (VK_EXT_memory_budget), else memory_bytes
   Features features;
   Limits limits;
-  std::string cache_key;  // vendor, device and driver build: names caches
+  Tuning tuning;
+  std::vector<std::string_view> quirks;  // names of the rows of the quirk table that hold here
+  bool statistics = false;               // the driver tells what its compiler made of a kernel
+  std::string cache_key;                 // vendor, device and driver build: names caches
   VkPhysicalDevice handle = nullptr;
 };
 

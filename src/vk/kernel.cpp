@@ -19,8 +19,12 @@ const Module& find_module(std::string_view name) {
 }
 
 Kernel::Kernel(VkDevice device, VkPipelineCache cache, const Module& module,
-               std::span<const std::uint32_t> constants, std::uint32_t max_invocations)
-    : device_(device), name_(module.name), interface_(reflect(module.name, module.spirv)) {
+               std::span<const std::uint32_t> constants, std::uint32_t max_invocations, bool statistics)
+    : device_(device),
+      name_(module.name),
+      constants_(constants.begin(), constants.end()),
+      interface_(reflect(module.name, module.spirv)),
+      statistics_(statistics) {
   require(constants.size() <= interface_.constant_ids.size(),
           "kernel {}: {} specialization constants given, it declares {}", name_, constants.size(),
           interface_.constant_ids.size());
@@ -80,6 +84,7 @@ Kernel::Kernel(VkDevice device, VkPipelineCache cache, const Module& module,
   info.stage.pName = "main";
   info.stage.pSpecializationInfo = &specialization;
   info.layout = layout_;
+  if (statistics_) info.flags = VK_PIPELINE_CREATE_CAPTURE_STATISTICS_BIT_KHR;
   const VkResult created = vkCreateComputePipelines(device_, cache, 1, &info, nullptr, &pipeline_);
   vkDestroyShaderModule(device_, shader, nullptr);
   check(created, fmt::format("compiling kernel {}", name_));
@@ -97,6 +102,49 @@ Kernel::~Kernel() {
   vkDestroyPipeline(device_, pipeline_, nullptr);
   vkDestroyPipelineLayout(device_, layout_, nullptr);
   vkDestroyDescriptorSetLayout(device_, set_layout_, nullptr);
+}
+
+KernelStatistics Kernel::statistics() const {
+  KernelStatistics result;
+  if (!statistics_) return result;
+  VkPipelineInfoKHR pipeline_info{};
+  pipeline_info.sType = VK_STRUCTURE_TYPE_PIPELINE_INFO_KHR;
+  pipeline_info.pipeline = pipeline_;
+  std::uint32_t executables = 0;
+  check(vkGetPipelineExecutablePropertiesKHR(device_, &pipeline_info, &executables, nullptr),
+        "vkGetPipelineExecutablePropertiesKHR");
+  for (std::uint32_t index = 0; index < executables; ++index) {
+    VkPipelineExecutableInfoKHR info{};
+    info.sType = VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_INFO_KHR;
+    info.pipeline = pipeline_;
+    info.executableIndex = index;
+    std::uint32_t count = 0;
+    check(vkGetPipelineExecutableStatisticsKHR(device_, &info, &count, nullptr),
+          "vkGetPipelineExecutableStatisticsKHR");
+    std::vector<VkPipelineExecutableStatisticKHR> statistics(count);
+    for (auto& statistic : statistics) statistic.sType = VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_STATISTIC_KHR;
+    check(vkGetPipelineExecutableStatisticsKHR(device_, &info, &count, statistics.data()),
+          "vkGetPipelineExecutableStatisticsKHR");
+    for (const auto& statistic : statistics) {
+      const auto& value = statistic.value;
+      double number = 0;
+      switch (statistic.format) {
+        case VK_PIPELINE_EXECUTABLE_STATISTIC_FORMAT_BOOL32_KHR:
+          number = value.b32;
+          break;
+        case VK_PIPELINE_EXECUTABLE_STATISTIC_FORMAT_INT64_KHR:
+          number = static_cast<double>(value.i64);
+          break;
+        case VK_PIPELINE_EXECUTABLE_STATISTIC_FORMAT_UINT64_KHR:
+          number = static_cast<double>(value.u64);
+          break;
+        default:
+          number = value.f64;
+      }
+      result.emplace_back(statistic.name, number);
+    }
+  }
+  return result;
 }
 
 }  // namespace walsh::vk

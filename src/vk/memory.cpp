@@ -16,28 +16,33 @@ std::uint64_t round_up(std::uint64_t bytes) {
   return (bytes + Arena::alignment - 1) / Arena::alignment * Arena::alignment;
 }
 
+constexpr std::uint64_t most_bytes = std::uint64_t{1} << 48;
+
 double mib(std::uint64_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
 
-// The memory type with all the required flags and most of the wanted ones, or -1.
-int memory_type(VkPhysicalDevice device, std::uint32_t allowed, VkMemoryPropertyFlags required,
-                VkMemoryPropertyFlags wanted) {
-  VkPhysicalDeviceMemoryProperties memory;
-  vkGetPhysicalDeviceMemoryProperties(device, &memory);
-  int best = -1;
-  int best_score = -1;
-  for (std::uint32_t i = 0; i < memory.memoryTypeCount; ++i) {
-    const VkMemoryPropertyFlags flags = memory.memoryTypes[i].propertyFlags;
-    if (!(allowed & (1u << i)) || (flags & required) != required) continue;
-    const int score = __builtin_popcount(flags & wanted);
-    if (score > best_score) {
-      best = static_cast<int>(i);
-      best_score = score;
-    }
+constexpr VkMemoryPropertyFlags coherent =
+    VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
+
+}  // namespace
+
+int choose_memory_type(std::span<const std::uint32_t> types, std::uint32_t allowed, MemoryKind kind,
+                       bool unified) {
+  const bool host = kind == MemoryKind::host;
+  const auto score = [&](VkMemoryPropertyFlags flags) {
+    const auto has = [&](VkMemoryPropertyFlags wanted) { return (flags & wanted) == wanted; };
+    if (host) return has(coherent) ? 1 + has(VK_MEMORY_PROPERTY_HOST_CACHED_BIT) : 0;
+    int points = 1 + 8 * has(VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT);
+    if (unified) points += 2 * has(coherent) + has(coherent | VK_MEMORY_PROPERTY_HOST_CACHED_BIT);
+    return points;
+  };
+  int best = -1, best_score = 0;
+  for (std::uint32_t i = 0; i < types.size(); ++i) {
+    if (!(allowed & (1u << i)) || score(types[i]) <= best_score) continue;
+    best = static_cast<int>(i);
+    best_score = score(types[i]);
   }
   return best;
 }
-
-}  // namespace
 
 Arena::Arena(std::string name, MemoryKind kind, std::uint64_t block_size)
     : name_(std::move(name)), kind_(kind), block_size_(block_size) {}
@@ -49,8 +54,8 @@ Arena::~Arena() {
 
 Slice Arena::reserve(std::uint64_t bytes) {
   require(device_ == nullptr, "arena {}: reserve after commit", name_);
-  require(bytes > 0 && bytes <= block_size_, "arena {}: one tensor of {} bytes, a block holds at most {}",
-          name_, bytes, block_size_);
+  require(bytes > 0 && bytes <= most_bytes, "arena {}: one tensor of {} bytes, expected 1 to {}", name_,
+          bytes, most_bytes);
   const std::uint64_t rounded = round_up(bytes);
   if (blocks_.empty() || blocks_.back()->size + rounded > block_size_)
     blocks_.push_back(std::make_unique<Block>());
@@ -82,6 +87,11 @@ void Arena::commit(Device& device) {
 }
 
 Block Device::allocate(std::uint64_t bytes, MemoryKind kind, std::string_view name) {
+  require(bytes <= info_.limits.max_allocation,
+          "{}: a tensor needs {:.0f} MiB in one piece, {} allocates at most {:.0f} MiB at once; use a "
+          "smaller batch, "
+          "sequence length or model",
+          name, mib(bytes), info_.name, mib(info_.limits.max_allocation));
   Block block{.size = bytes};
   VkBufferCreateInfo buffer_info{};
   buffer_info.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO;
@@ -92,12 +102,13 @@ Block Device::allocate(std::uint64_t bytes, MemoryKind kind, std::string_view na
   VkMemoryRequirements needs;
   vkGetBufferMemoryRequirements(device_, block.buffer, &needs);
 
-  constexpr VkMemoryPropertyFlags coherent =
-      VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
-  const int type =
-      kind == MemoryKind::host
-          ? memory_type(info_.handle, needs.memoryTypeBits, coherent, VK_MEMORY_PROPERTY_HOST_CACHED_BIT)
-          : memory_type(info_.handle, needs.memoryTypeBits, 0, VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT);
+  VkPhysicalDeviceMemoryProperties memory;
+  vkGetPhysicalDeviceMemoryProperties(info_.handle, &memory);
+  std::vector<std::uint32_t> types;
+  for (std::uint32_t i = 0; i < memory.memoryTypeCount; ++i)
+    types.push_back(memory.memoryTypes[i].propertyFlags);
+  const bool unified = info_.type == DeviceType::integrated || info_.type == DeviceType::cpu;
+  const int type = choose_memory_type(types, needs.memoryTypeBits, kind, unified);
   VkMemoryAllocateInfo info{};
   info.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO;
   info.allocationSize = needs.size;
@@ -113,8 +124,6 @@ Block Device::allocate(std::uint64_t bytes, MemoryKind kind, std::string_view na
         info_.name, mib(bytes), name, mib(allocated_), mib(info_.memory_bytes));
   }
   check(vkBindBufferMemory(device_, block.buffer, block.memory, 0), "vkBindBufferMemory");
-  VkPhysicalDeviceMemoryProperties memory;
-  vkGetPhysicalDeviceMemoryProperties(info_.handle, &memory);
   if ((memory.memoryTypes[type].propertyFlags & coherent) == coherent) {
     void* mapped = nullptr;
     check(vkMapMemory(device_, block.memory, 0, VK_WHOLE_SIZE, 0, &mapped), "vkMapMemory");

@@ -1,12 +1,14 @@
 // Device memory: a few big blocks, each one buffer, carved into slices by arenas.
 //
 // An arena first collects reservations (this alone is a plan: it needs no device), then `commit` allocates.
-// Blocks stay at or below 1 GiB because some drivers stop at 2 GiB an allocation.
+// Blocks stay at or below 1 GiB, the least that a Vulkan 1.3 driver may allow an allocation; only a tensor
+// larger than that gets a larger block of its own, where the driver allows it.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -39,6 +41,12 @@ struct Slice {
   Slice part(std::uint64_t first, std::uint64_t bytes) const { return {block, offset + first, bytes}; }
 };
 
+/// The memory type for a block, among types with these VkMemoryPropertyFlags of which `allowed` has a bit
+/// each; -1: none. `unified`: the device's memory is the host's too (integrated GPUs, CPU drivers), so device
+/// blocks are mapped and need no staging.
+int choose_memory_type(std::span<const std::uint32_t> types, std::uint32_t allowed, MemoryKind kind,
+                       bool unified);
+
 class Arena {
  public:
   /// Every slice begins at a multiple of this: the largest minStorageBufferOffsetAlignment the specification
@@ -52,7 +60,7 @@ class Arena {
   Arena& operator=(const Arena&) = delete;
   ~Arena();
 
-  /// Reserves `bytes`. Refused after commit, and for a size beyond one block.
+  /// Reserves `bytes`, in a block of its own where that is more than a block. Refused after commit.
   Slice reserve(std::uint64_t bytes);
 
   /// Bytes that commit allocates (or has allocated).

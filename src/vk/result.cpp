@@ -1,5 +1,7 @@
 #include "vk/result.h"
 
+#include "vk/device.h"
+
 namespace walsh::vk {
 
 std::string_view result_name(VkResult result) {

@@ -9,11 +9,6 @@
 
 namespace walsh::vk {
 
-/// The device stopped answering (a watchdog, a driver fault). The run can go on from its last checkpoint.
-struct DeviceLost : Failure {
-  using Failure::Failure;
-};
-
 std::string_view result_name(VkResult result);
 
 /// Throws DeviceLost or Failure unless `result` is a success.

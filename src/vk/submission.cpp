@@ -8,6 +8,7 @@
 #include "vk/device.h"
 #include "vk/recorder.h"
 #include "vk/result.h"
+#include "vk/switches.h"
 
 namespace walsh::vk {
 namespace {
@@ -23,6 +24,10 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 }  // namespace
 
 void Device::submit_commands(std::span<const VkCommandBuffer> commands) {
+  static const std::uint64_t to_lose = submission_to_lose();
+  static std::uint64_t submissions = 0;  // of all devices: one opened anew is not lost again
+  if (++submissions == to_lose) lost_ = true;
+  if (lost_) throw DeviceLost("the device was lost in vkQueueSubmit2");
   std::vector<VkCommandBufferSubmitInfo> buffers;
   for (VkCommandBuffer buffer : commands) {
     buffers.push_back({VK_STRUCTURE_TYPE_COMMAND_BUFFER_SUBMIT_INFO, nullptr, buffer, 0});
@@ -68,6 +73,7 @@ Ticket Device::submit(Recording& recording) {
 }
 
 void Device::wait(Ticket ticket) {
+  if (lost_) throw DeviceLost("the device was lost in vkWaitSemaphores");
   VkSemaphoreWaitInfo info{};
   info.sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO;
   info.semaphoreCount = 1;

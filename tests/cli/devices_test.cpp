@@ -37,6 +37,12 @@ TEST(cli_doctor, every_kernel_passes_and_certificates_compare) {
   EXPECT_EQ(json.at("failed"), 0);
   EXPECT_EQ(json.at("passed"), json.at("kernels").size());
   EXPECT_GT(json.at("kernels").size(), 40u);
+  const Json& training = json.at("training");
+  EXPECT_EQ(training.at("steps").size(), 4u);
+  EXPECT_LE(training.at("max_error"), training.at("tolerance"));
+  EXPECT_EQ(training.at("pass"), true);
+  EXPECT_EQ(training.at("deterministic"), true);
+  EXPECT_LT(training.at("steps")[2].at("loss"), training.at("steps")[0].at("loss")) << "nothing was trained";
 
   const ScratchFolder scratch;
   write_file(scratch / "a.json", json.dump());
@@ -51,6 +57,22 @@ TEST(cli_doctor, every_kernel_passes_and_certificates_compare) {
   EXPECT_EQ(differences[0].at("what"), "driver");
   EXPECT_EQ(differences[1].at("b").at("pass"), false);
   EXPECT_TRUE(differences[2].at("b").is_null());
+}
+
+TEST(cli_doctor, statistics_of_every_kernel_or_a_refusal) {
+  const Json devices = json_of(run_walsh({"devices", "--json"}));
+  const Json& chosen = devices.at("devices")[devices.at("chosen").get<std::size_t>()];
+  const Finished finished = run_walsh({"doctor", "--compile-only", "--json"});
+  if (!chosen.at("tells_statistics")) {
+    EXPECT_EQ(finished.status, 2);
+    EXPECT_NE(finished.err.find("has no VK_KHR_pipeline_executable_properties"), std::string::npos)
+        << finished.err;
+    return;
+  }
+  const Json json = json_of(finished);
+  EXPECT_GT(json.at("kernels").size(), 40u);
+  for (const Json& kernel : json.at("kernels"))
+    EXPECT_FALSE(kernel.at("statistics").empty()) << kernel.at("name");
 }
 
 TEST(cli_doctor, a_file_that_is_no_certificate_is_refused) {

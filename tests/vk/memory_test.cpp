@@ -21,14 +21,37 @@ std::string refusal(Act&& act) {
 
 TEST(arena, a_plan_needs_no_device) {
   Arena arena("plan", MemoryKind::device, 4096);
-  const Slice a = arena.reserve(1), b = arena.reserve(257), c = arena.reserve(4096);
+  const Slice a = arena.reserve(1), b = arena.reserve(257), c = arena.reserve(4096), d = arena.reserve(4097);
   EXPECT_EQ(a.size, 1u);
   EXPECT_EQ(a.offset, 0u);
   EXPECT_EQ(b.offset, 256u) << "aligned";
   EXPECT_EQ(b.block, a.block);
   EXPECT_NE(c.block, a.block) << "no room left in the first block";
   EXPECT_EQ(c.offset, 0u);
-  EXPECT_EQ(arena.bytes(), 256u + 512 + 4096);
+  EXPECT_NE(d.block, c.block) << "larger than a block: one of its own";
+  EXPECT_EQ(arena.bytes(), 256u + 512 + 4096 + 4352);
+}
+
+// VkMemoryPropertyFlags: 1 device local, 2 host visible, 4 coherent, 8 cached.
+TEST(memory_type, device_blocks_are_mapped_where_memory_is_unified) {
+  constexpr std::uint32_t all = ~0u;
+  const std::uint32_t discrete[] = {1, 6, 7, 14}, integrated[] = {1, 7, 15, 14}, none_local[] = {0, 6, 14};
+  EXPECT_EQ(choose_memory_type(discrete, all, MemoryKind::device, false), 0);
+  EXPECT_EQ(choose_memory_type(discrete, all, MemoryKind::host, false), 3);
+  EXPECT_EQ(choose_memory_type(discrete, 0b0110, MemoryKind::host, false), 1);
+  EXPECT_EQ(choose_memory_type(integrated, all, MemoryKind::device, true), 2);
+  EXPECT_EQ(choose_memory_type(integrated, 0b0011, MemoryKind::device, true), 1);
+  EXPECT_EQ(choose_memory_type(none_local, all, MemoryKind::device, false), 0);
+  EXPECT_EQ(choose_memory_type(discrete, 0b0001, MemoryKind::host, false), -1);
+}
+
+TEST(arena, refuses_what_the_device_does_not_allocate_at_once) {
+  DeviceInfo info = test::device().info();
+  info.limits.max_allocation = 1 << 20;
+  Device small(info);
+  Arena arena("weights");
+  arena.reserve((1 << 20) + 1);
+  EXPECT_NE(refusal([&] { arena.commit(small); }).find("allocates at most 1 MiB at once"), std::string::npos);
 }
 
 TEST(arena, blocks_split_and_slices_hold_their_own_data) {
@@ -57,8 +80,6 @@ TEST(arena, blocks_split_and_slices_hold_their_own_data) {
 
 TEST(arena, refuses_by_name) {
   Arena arena("scratch", MemoryKind::device, 4096);
-  EXPECT_EQ(refusal([&] { arena.reserve(4097); }),
-            "arena scratch: one tensor of 4097 bytes, a block holds at most 4096");
   EXPECT_THROW(arena.reserve(0), Error);
   EXPECT_THROW(arena.reserve(~std::uint64_t{0}), Error);
   arena.reserve(16);

@@ -2,6 +2,7 @@
 #include "cli.h"
 #include "show.h"
 #include "vk/device_info.h"
+#include "vk/quirks.h"
 
 namespace walsh {
 namespace {
@@ -20,6 +21,9 @@ OrderedJson describe(const vk::DeviceInfo& info) {
           {"subgroup_min", limits.subgroup_min},
           {"subgroup_max", limits.subgroup_max},
           {"features", vk::names_of(info.features)},
+          {"tier", vk::tier_of(info.features)},
+          {"quirks", info.quirks},
+          {"tells_statistics", info.statistics},
           {"memory_bytes", info.memory_bytes},
           {"memory_free_bytes", info.memory_free_bytes},
           {"limits",
@@ -42,7 +46,11 @@ void show_device(const Globals& globals, const vk::DeviceInfo& info, bool chosen
   show(globals, fmt::format("      workgroups of {}, {} KiB shared; subgroups of {} to {}",
                             info.limits.max_invocations, info.limits.max_shared_bytes >> 10,
                             info.limits.subgroup_min, info.limits.subgroup_max));
-  show(globals, fmt::format("      features {}", joined(vk::names_of(info.features))));
+  show(globals, fmt::format("      tier {}; features {}", vk::tier_of(info.features),
+                            joined(vk::names_of(info.features))));
+  for (const vk::Quirk& quirk : vk::quirk_table()) {
+    if (vk::holds(quirk, info)) show(globals, fmt::format("      quirk {}: {}", quirk.name, quirk.remedy));
+  }
 }
 
 void list(const Globals& globals) {

@@ -1,23 +1,20 @@
-// walsh doctor: every kernel at small odd shapes against its reference in double. The JSON is a certificate
-// of the device and driver; --compare says where two of them differ.
-#include <algorithm>
-#include <cmath>
-#include <filesystem>
+// walsh doctor: every kernel at small odd shapes against its reference in double, three optimizer steps of a
+// small model against the same steps on the host, the same bits twice, and how fast the standard shapes run.
+// The JSON is a certificate of the device and driver; --compare says where two of them differ.
+#include <chrono>
 
-#include "cli.h"
+#include "certificate.h"
+#include "compile_only.h"
 #include "kernel_case.h"
+#include "measure.h"
 #include "show.h"
+#include "training_check.h"
 #include "vk/module_features.h"
 
 namespace walsh {
 namespace {
 
-struct Verdict {
-  std::string name, variant, shape;
-  double max_error = 0;  // in units of eps · magnitude, see ops/tolerance.h
-  double tolerance = 0;
-  bool pass = false;
-};
+using Clock = std::chrono::steady_clock;
 
 Verdict judge(vk::Device& device, const KernelCase& kernel) {
   vk::run_once(device, kernel.record);
@@ -30,125 +27,128 @@ Verdict judge(vk::Device& device, const KernelCase& kernel) {
   return {kernel.op, kernel.variant, kernel.shape, worst.error, allowed, worst.error <= allowed};
 }
 
-OrderedJson to_json(const Verdict& verdict) {
-  OrderedJson json{{"name", verdict.name}, {"variant", verdict.variant}, {"shape", verdict.shape}};
-  json["max_error"] =
-      std::isfinite(verdict.max_error) ? OrderedJson(verdict.max_error) : OrderedJson(nullptr);
-  json["tolerance"] = verdict.tolerance;
-  json["pass"] = verdict.pass;
-  return json;
-}
-
-void examine(const Globals& globals) {
-  const auto device = open_device(globals);
+struct Findings {
   OrderedJson kernels = OrderedJson::array();
   int passed = 0, failed = 0;
   std::string failures;
-  show(globals, fmt::format("{:<14} {:<34} {:<28} {:>10} {:>10}", "kernel", "variant", "shape", "max error",
-                            "tolerance"));
+};
+
+/// Every case that has a reference; `suffix` goes behind the variant's name.
+void check_kernels(const Globals& globals, vk::Device& device, const std::string& suffix,
+                   Findings& findings) {
   for (const auto& op : registered_ops()) {
-    TensorStore store(*device);
+    if (!suffix.empty() && op.op != "matmul" && op.op != "quant_matmul") continue;
+    TensorStore store(device);
     for (const auto& kernel : op.factory(store, CaseSize::check)) {
       if (!kernel.compare) continue;
-      const Verdict verdict = judge(*device, kernel);
-      (verdict.pass ? passed : failed) += 1;
+      Verdict verdict = judge(device, kernel);
+      verdict.variant += suffix;
+      (verdict.pass ? findings.passed : findings.failed) += 1;
       if (!verdict.pass)
-        failures += fmt::format("{}{} ({})", failures.empty() ? "" : ", ", op.op, kernel.variant);
+        findings.failures +=
+            fmt::format("{}{} ({})", findings.failures.empty() ? "" : ", ", op.op, verdict.variant);
       show(globals,
            fmt::format("{:<14} {:<34} {:<28} {:>10.3g} {:>10.3g}  {}", verdict.name, verdict.variant,
                        verdict.shape, verdict.max_error, verdict.tolerance, verdict.pass ? "pass" : "FAIL"));
-      kernels.push_back(to_json(verdict));
+      findings.kernels.push_back(to_json(verdict));
     }
   }
-  const auto& info = device->info();
+}
+
+OrderedJson check_steps(const Globals& globals, vk::Device& device) {
+  const TrainingCheck check = check_training(device);
+  for (const auto& step : check.steps)
+    show(globals,
+         fmt::format("training, {}: loss {:.9f}, on the host {:.9f}", step.name, step.loss, step.expected));
+  show(globals,
+       fmt::format(
+           "training: losses within {:.2g} of the host's (allowed {:.2g}): {}; the same bits twice: {}",
+           check.max_error, check.tolerance, check.close ? "pass" : "FAIL",
+           check.deterministic ? "pass" : "FAIL"));
+  OrderedJson steps = OrderedJson::array();
+  for (const auto& step : check.steps)
+    steps.push_back({{"step", step.name}, {"loss", step.loss}, {"expected", step.expected}});
+  return {{"steps", steps},
+          {"max_error", check.max_error},
+          {"tolerance", check.tolerance},
+          {"pass", check.close},
+          {"deterministic", check.deterministic}};
+}
+
+OrderedJson time_kernels(const Globals& globals, vk::Device& device, OrderedJson& json) {
+  const DeviceRates rates = measure_rates(device);
+  json["copy_gb_per_s"] = rates.bytes_per_second * 1e-9;
+  json["arithmetic_tflop_per_s"] = rates.operations_per_second * 1e-12;
+  show(globals, fmt::format("copies {:.1f} GB/s, multiplies and adds {:.1f} GFLOP/s",
+                            rates.bytes_per_second * 1e-9, rates.operations_per_second * 1e-9));
+  OrderedJson speeds = OrderedJson::array();
+  for (const auto& op : registered_ops()) {
+    TensorStore store(device);
+    for (const auto& kernel : op.factory(store, CaseSize::standard)) {
+      const Speed speed = measure_speed(device, kernel, rates, true);
+      show(globals, fmt::format("{:<14} {:<34} {:<28} {:>8.1f} GB/s {:>9.1f} GFLOP/s  {:>3.0f} % of {}",
+                                kernel.op, kernel.variant, kernel.shape, speed.bytes_per_second * 1e-9,
+                                speed.operations_per_second * 1e-9, speed.share * 100, speed.limit));
+      speeds.push_back({{"name", kernel.op},
+                        {"variant", kernel.variant},
+                        {"shape", kernel.shape},
+                        {"seconds", speed.seconds},
+                        {"gb_per_s", speed.bytes_per_second * 1e-9},
+                        {"gflop_per_s", speed.operations_per_second * 1e-9},
+                        {"limit", speed.limit},
+                        {"share_of_limit", speed.share}});
+    }
+  }
+  return speeds;
+}
+
+void examine(const Globals& globals, bool speeds) {
+  const auto start = Clock::now();
+  const auto device = open_device(globals);
+  const vk::DeviceInfo& info = device->info();
+  Findings findings;
+  show(globals, fmt::format("{:<14} {:<34} {:<28} {:>10} {:>10}", "kernel", "variant", "shape", "max error",
+                            "tolerance"));
+  check_kernels(globals, *device, "", findings);
+  if (!info.tuning.lane_by_lane && info.tuning.large_tile_results > 0) {
+    vk::DeviceInfo large = info;  // the tiles of sizes that would take long to compare with a reference
+    large.tuning.large_tile_results = 0;
+    vk::Device with_large_tiles(std::move(large));
+    check_kernels(globals, with_large_tiles, ", large tiles", findings);
+  }
+  const OrderedJson training = check_steps(globals, *device);
+  OrderedJson json = {{"version", WALSH_VERSION},
+                      {"device", info.name},
+                      {"driver", info.driver},
+                      {"api", info.api},
+                      {"type", vk::name_of(info.type)},
+                      {"tier", vk::tier_of(info.features)},
+                      {"features", vk::names_of(info.features)},
+                      {"features_used", vk::names_of(vk::features_used(info.features))},
+                      {"quirks", info.quirks},
+                      {"kernels_for", info.tuning.lane_by_lane ? "cpu" : "gpu"},
+                      {"limits",
+                       {{"storage_range_bytes", info.limits.max_storage_range},
+                        {"allocation_bytes", info.limits.max_allocation},
+                        {"workgroup_invocations", info.limits.max_invocations},
+                        {"workgroup_shared_bytes", info.limits.max_shared_bytes},
+                        {"push_constant_bytes", info.limits.max_push_bytes},
+                        {"subgroup_min", info.limits.subgroup_min},
+                        {"subgroup_max", info.limits.subgroup_max}}},
+                      {"kernels", findings.kernels},
+                      {"passed", findings.passed},
+                      {"failed", findings.failed},
+                      {"training", training}};
+  if (speeds || info.type != vk::DeviceType::cpu) json["speeds"] = time_kernels(globals, *device, json);
+  json["seconds"] = std::chrono::duration<double>(Clock::now() - start).count();
   show(globals, fmt::format("{} passed, {} failed on {} ({}); errors in units of 2^-24 of the terms added",
-                            passed, failed, info.name, info.driver));
-  print_json(globals, {{"device", info.name},
-                       {"driver", info.driver},
-                       {"api", info.api},
-                       {"features", vk::names_of(info.features)},
-                       {"features_used", vk::names_of(vk::features_used(info.features))},
-                       {"kernels", kernels},
-                       {"passed", passed},
-                       {"failed", failed}});
-  if (failed > 0)
-    fail("doctor: {} of {} kernels differ from their reference: {}", failed, passed + failed, failures);
-}
-
-struct Certificate {
-  std::string device, driver;
-  std::vector<std::string> features_used;
-  std::vector<Verdict> verdicts;
-};
-
-Certificate read_certificate(const std::filesystem::path& path) {
-  const Json json = read_json(path);
-  const std::string source = path.string();
-  Certificate certificate{json_at<std::string>(json, "device", source),
-                          json_or<std::string>(json, "driver", "", source),
-                          json_at<std::vector<std::string>>(json, "features_used", source),
-                          {}};
-  const Json kernels = json_at<Json>(json, "kernels", source);
-  require(kernels.is_array(), "{}: kernels is {}, expected an array as walsh doctor --json writes it", source,
-          kernels.type_name());
-  for (const Json& kernel : kernels) {
-    certificate.verdicts.push_back(
-        {json_at<std::string>(kernel, "name", source), json_at<std::string>(kernel, "variant", source),
-         json_or<std::string>(kernel, "shape", "", source),
-         json_or<double>(kernel, "max_error", std::nan(""), source),
-         json_at<double>(kernel, "tolerance", source), json_at<bool>(kernel, "pass", source)});
-  }
-  return certificate;
-}
-
-const Verdict* find(const Certificate& certificate, const Verdict& other) {
-  const auto& all = certificate.verdicts;
-  const auto found = std::find_if(all.begin(), all.end(), [&](const Verdict& verdict) {
-    return verdict.name == other.name && verdict.variant == other.variant && verdict.shape == other.shape;
-  });
-  return found == all.end() ? nullptr : &*found;
-}
-
-bool same(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
-
-std::string text(const Verdict* verdict) {
-  return verdict ? fmt::format("{} {:.4g}", verdict->pass ? "pass" : "FAIL", verdict->max_error) : "absent";
-}
-
-void compare(const Globals& globals, const std::vector<std::string>& paths) {
-  const Certificate a = read_certificate(paths[0]), b = read_certificate(paths[1]);
-  OrderedJson differences = OrderedJson::array();
-  const auto note = [&](const std::string& what, const OrderedJson& in_a, const OrderedJson& in_b,
-                        const std::string& line) {
-    show(globals, line);
-    differences.push_back({{"what", what}, {"a", in_a}, {"b", in_b}});
-  };
-  const auto note_text = [&](const char* what, const std::string& in_a, const std::string& in_b) {
-    if (in_a != in_b) note(what, in_a, in_b, fmt::format("{}: {} | {}", what, in_a, in_b));
-  };
-  note_text("device", a.device, b.device);
-  note_text("driver", a.driver, b.driver);
-  note_text("features_used", fmt::format("{}", fmt::join(a.features_used, " ")),
-            fmt::format("{}", fmt::join(b.features_used, " ")));
-  const auto note_kernel = [&](const Verdict& kernel, const Verdict* in_a, const Verdict* in_b) {
-    const std::string what = fmt::format("{} {} {}", kernel.name, kernel.variant, kernel.shape);
-    note(what, in_a ? to_json(*in_a) : OrderedJson(nullptr), in_b ? to_json(*in_b) : OrderedJson(nullptr),
-         fmt::format("{}: {} | {}", what, text(in_a), text(in_b)));
-  };
-  std::size_t equal = 0;
-  for (const Verdict& kernel : a.verdicts) {
-    const Verdict* other = find(b, kernel);
-    if (other && other->pass == kernel.pass && same(other->max_error, kernel.max_error)) {
-      ++equal;
-    } else {
-      note_kernel(kernel, &kernel, other);
-    }
-  }
-  for (const Verdict& kernel : b.verdicts)
-    if (!find(a, kernel)) note_kernel(kernel, nullptr, &kernel);
-  show(globals, fmt::format("{} kernels agree to the last bit of their error; {} differences", equal,
-                            differences.size()));
-  print_json(globals, {{"a", paths[0]}, {"b", paths[1]}, {"equal", equal}, {"differences", differences}});
+                            findings.passed, findings.failed, info.name, info.driver));
+  print_json(globals, json);
+  if (findings.failed > 0)
+    fail("doctor: {} of {} kernels differ from their reference: {}", findings.failed,
+         findings.passed + findings.failed, findings.failures);
+  if (!training.at("pass")) fail("doctor: the training step's losses differ from those computed on the host");
+  if (!training.at("deterministic")) fail("doctor: the same training steps gave other bits the second time");
 }
 
 }  // namespace
@@ -158,17 +158,31 @@ void add_doctor(CLI::App& app, Globals& globals) {
   command->footer(
       "Examples: walsh doctor --json > here.json\n"
       "          walsh doctor --compare here.json there.json\n"
-      "Exit status 1 when a kernel differs from its reference by more than its tolerance.");
+      "Exit status 1 when a kernel or a training step differs from its reference by more than its "
+      "tolerance.");
   add_globals(*command, globals);
-  const auto paths = std::make_shared<std::vector<std::string>>();
-  command->add_option("--compare", *paths, "Two certificates (what --json prints): says where they differ")
-      ->expected(2)
-      ->type_name("A.json B.json");
-  command->callback([&globals, paths] {
-    if (paths->empty()) {
-      examine(globals);
+  struct Arguments {
+    std::vector<std::string> compared;
+    bool compile = false, speeds = false;
+  };
+  const auto arguments = std::make_shared<Arguments>();
+  auto* compare = command
+                      ->add_option("--compare", arguments->compared,
+                                   "Two certificates (what --json prints): says where they differ")
+                      ->expected(2)
+                      ->type_name("A.json B.json");
+  auto* compile = command->add_flag("--compile-only", arguments->compile,
+                                    "compile every kernel, run none; print the driver's statistics of each");
+  command->add_flag("--speeds", arguments->speeds,
+                    "time the standard shapes on a CPU driver too (always done on a GPU)");
+  compare->excludes(compile);
+  command->callback([&globals, arguments] {
+    if (!arguments->compared.empty()) {
+      compare_certificates(globals, arguments->compared[0], arguments->compared[1]);
+    } else if (arguments->compile) {
+      compile_only(globals);
     } else {
-      compare(globals, *paths);
+      examine(globals, arguments->speeds);
     }
   });
 }

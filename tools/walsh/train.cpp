@@ -30,16 +30,18 @@ std::string duration(double seconds) {
 // A line that is rewritten on a terminal; plain lines, about twenty a run, elsewhere.
 class Console final : public TrainListener {
  public:
-  Console(const Globals& globals, const vk::Device& device)
+  Console(const Globals& globals, const std::unique_ptr<vk::Device>& device)
       : globals_(globals), device_(device), terminal_(isatty(STDERR_FILENO)) {}
+  std::uint32_t steps_done() const { return steps_done_; }
   // The first line begins the progress: nothing can be refused any more, and the device is announced.
   void say(const std::string& line) override {
-    if (!std::exchange(announced_, true)) announce(globals_, device_);
+    if (!std::exchange(announced_, true)) announce(globals_, *device_);
     if (open_line_) std::fprintf(stderr, "\n");
     open_line_ = false;
     walsh::say(globals_, line);
   }
   void step(const Step& s) override {
+    steps_done_ = s.step;
     if (globals_.quiet) return;
     const std::string line =
         fmt::format("step {:>5}/{}  loss {:.4f}  lr {:.2e}  |g| {:.2e}  {:.0f} tokens/s  {:.0f} MiB  {} left",
@@ -56,11 +58,34 @@ class Console final : public TrainListener {
 
  private:
   const Globals& globals_;
-  const vk::Device& device_;
+  const std::unique_ptr<vk::Device>& device_;
+  std::uint32_t steps_done_ = 0;
   bool announced_ = false;
   bool terminal_;
   bool open_line_ = false;
 };
+
+/// Trains. A lost device ends the run, unless `recover`: then the device is opened anew and the run goes on
+/// from its last checkpoint, as long as it gets past the step where it was lost last.
+TrainReport train_through_losses(const Globals& globals, std::unique_ptr<vk::Device>& device,
+                                 const RunOptions& options, bool resume, bool recover, Console& console) {
+  for (std::uint32_t step = 0;;) {
+    try {
+      return train(*device, options, resume, console, stop_requested);
+    } catch (const vk::DeviceLost& lost) {
+      const std::uint32_t reached = console.steps_done();
+      if (!recover || (step > 0 && reached <= step)) throw;
+      step = std::max(reached, 1u);
+      resume = std::filesystem::exists(std::filesystem::path(options.out) / "config.yaml");
+      device.reset();
+      device = open_device_quietly(globals);
+      console.say(
+          fmt::format("the device was lost after step {} and is opened anew; the run goes on from its last "
+                      "checkpoint",
+                      reached));
+    }
+  }
+}
 
 std::string defaults_table() {
   std::string table =
@@ -95,7 +120,7 @@ void add_train(CLI::App& app, Globals& globals) {
   static GivenOptions given;
   static std::string config, out;
   static std::vector<std::string> set;
-  static bool resume = false;
+  static bool resume = false, recover = false;
   add_run_options(*command, given);
   command->add_option("--out", out, "run folder to write")->required();
   command->add_option("--config", config, "YAML file with any of these options as keys; flags beat it");
@@ -105,6 +130,9 @@ void add_train(CLI::App& app, Globals& globals) {
                        "quantize: " + list_settings(quantize_settings({})))
       ->take_all();
   command->add_flag("--resume", resume, "continue the run in --out");
+  command->add_flag(
+      "--recover", recover,
+      "where the device is lost, open it anew and go on from the last checkpoint (see --save-every)");
   command->callback([&globals, command] {
     RunOptions options;
     if (resume && config.empty() && std::filesystem::exists(std::filesystem::path(out) / "config.yaml")) {
@@ -118,10 +146,10 @@ void add_train(CLI::App& app, Globals& globals) {
     require(!options.model.empty(), "--model is missing: name the model's folder");
     require(!options.data.empty(), "--data is missing: name a .jsonl or .txt file, or a folder of them");
 
-    const auto device = open_device_quietly(globals);
+    auto device = open_device_quietly(globals);
     std::signal(SIGINT, on_interrupt);
-    Console console(globals, *device);
-    const TrainReport report = train(*device, options, resume, console, stop_requested);
+    Console console(globals, device);
+    const TrainReport report = train_through_losses(globals, device, options, resume, recover, console);
     if (report.interrupted) {
       console.say(fmt::format("stopped after step {}, saved; continue with: walsh train --resume --out {}",
                               report.steps, options.out));

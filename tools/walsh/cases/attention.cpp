@@ -120,9 +120,12 @@ KernelCase backward(TensorStore& store, const Model& model, std::uint64_t tokens
 
 std::vector<KernelCase> cases(TensorStore& store, CaseSize size) {
   constexpr Model smollm_135m{9, 3, 64}, llama_1b{32, 8, 64}, llama_8b{32, 8, 128};
+  constexpr Model wide{4, 2, 128}, widest{2, 1, 256};
   if (size == CaseSize::check) {
     return {forward(store, smollm_135m, 70, 70), forward(store, smollm_135m, 1, 100),
-            backward(store, smollm_135m, 70)};
+            backward(store, smollm_135m, 70),    forward(store, wide, 37, 37),
+            backward(store, wide, 37),           forward(store, widest, 37, 37),
+            forward(store, widest, 1, 37),       backward(store, widest, 37)};
   }
   std::vector<KernelCase> all{forward(store, smollm_135m, 512, 512), forward(store, smollm_135m, 1, 2048),
                               backward(store, smollm_135m, 512)};

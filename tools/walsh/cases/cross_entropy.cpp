@@ -51,8 +51,42 @@ KernelCase gradient(TensorStore& store, std::uint64_t rows, std::uint64_t vocabu
   return result;
 }
 
+// The loss alone, as evaluation takes it.
+KernelCase loss_only(TensorStore& store, std::uint64_t rows, std::uint64_t vocabulary) {
+  const auto x = normal(rows * vocabulary, 1);
+  std::vector<std::int32_t> targets(rows);
+  for (std::uint64_t r = 0; r < rows; ++r) targets[r] = static_cast<std::int32_t>(r * 7919 % vocabulary);
+  const Tensor logits = store.f32({rows, vocabulary}, x), loss = store.empty({rows}),
+               ttargets = store.i32({rows}, targets);
+  const auto elements = static_cast<double>(rows * vocabulary);
+  return {.op = "cross_entropy",
+          .variant = "loss",
+          .shape = fmt::format("{} x {}", rows, vocabulary),
+          .bytes = 4 * elements,
+          .operations = 4 * elements,
+          .record = [=](Recorder& rec) { cross_entropy(rec, loss, logits, ttargets, {}, false); },
+          .compare =
+              [=, &store] {
+                std::vector<double> expected, gradient, magnitude;
+                reference::cross_entropy<double>(expected, gradient, {x.begin(), x.end()}, targets, 1.0);
+                // The terms added, and an exponential's error of 3 + 2|a| units in the last place, weighted
+                // by its share of the sum.
+                for (std::size_t r = 0; r < rows; ++r) {
+                  const float* row = x.data() + r * vocabulary;
+                  const double largest = *std::max_element(row, row + vocabulary);
+                  double sum = 0, error = 0;
+                  for (std::size_t v = 0; v < vocabulary; ++v) {
+                    sum += std::exp(row[v] - largest);
+                    error += std::exp(row[v] - largest) * (3 + 2 * (largest - row[v]));
+                  }
+                  magnitude.push_back(largest - row[targets[r]] + std::log(sum) + 2 + error / sum);
+                }
+                return Comparison{store.read(loss), expected, magnitude, static_cast<double>(vocabulary)};
+              }};
+}
+
 std::vector<KernelCase> cases(TensorStore& store, CaseSize size) {
-  if (size == CaseSize::check) return {gradient(store, 5, 1031, true)};
+  if (size == CaseSize::check) return {gradient(store, 5, 1031, true), loss_only(store, 5, 1031)};
   std::vector<KernelCase> result;
   result.push_back(gradient(store, 256, 49152, false));
   if (size == CaseSize::all) result.push_back(gradient(store, 128, 151936, false));

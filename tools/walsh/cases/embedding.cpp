@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "base/half.h"
 #include "kernel_case.h"
 #include "ops/embedding_reference.h"
 
@@ -15,15 +16,21 @@ std::vector<std::uint32_t> tokens(std::uint64_t count, std::uint64_t vocabulary)
   return ids;
 }
 
-KernelCase forward(TensorStore& store, std::uint64_t count, std::uint64_t vocabulary, std::uint64_t width) {
+KernelCase forward(TensorStore& store, std::uint64_t count, std::uint64_t vocabulary, std::uint64_t width,
+                   DType type = DType::f32) {
   const auto ids = tokens(count, vocabulary);
-  const auto w = normal(vocabulary * width, 1);
-  const Tensor y = store.empty({count, width}), tids = store.u32({count}, ids),
-               tw = store.f32({vocabulary, width}, w);
+  auto w = normal(vocabulary * width, 1);
+  const Tensor y = store.empty({count, width}), tids = store.u32({count}, ids);
+  const Tensor tw =
+      type == DType::f32 ? store.f32({vocabulary, width}, w) : store.half(type, {vocabulary, width}, w);
+  for (float& value : w) {
+    if (type == DType::f16) value = f16_to_float(float_to_f16(value));
+    if (type == DType::bf16) value = bf16_to_float(float_to_bf16(value));
+  }
   return {.op = "embedding",
-          .variant = "forward",
+          .variant = fmt::format("forward, {}", name_of(type)),
           .shape = fmt::format("{} of {} x {}", count, vocabulary, width),
-          .bytes = 8 * static_cast<double>(count * width),
+          .bytes = static_cast<double>(4 + size_of(type)) * static_cast<double>(count * width),
           .operations = 0,
           .record = [=](Recorder& rec) { embedding_forward(rec, y, tids, tw); },
           .compare =
@@ -63,7 +70,10 @@ KernelCase backward(TensorStore& store, std::uint64_t count, std::uint64_t vocab
 }
 
 std::vector<KernelCase> cases(TensorStore& store, CaseSize size) {
-  if (size == CaseSize::check) return {forward(store, 300, 97, 33), backward(store, 300, 97, 33)};
+  if (size == CaseSize::check) {
+    return {forward(store, 300, 97, 33), forward(store, 300, 97, 33, DType::f16),
+            forward(store, 300, 97, 33, DType::bf16), backward(store, 300, 97, 33)};
+  }
   return {forward(store, 2048, 8192, 2048), backward(store, 2048, 8192, 2048)};
 }
 

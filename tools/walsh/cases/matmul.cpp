@@ -82,6 +82,30 @@ KernelCase make(TensorStore& store, Product product, DType type, const Sizes& si
   return kernel;
 }
 
+KernelCase bias_gradient(TensorStore& store, std::uint64_t tokens, std::uint64_t m) {
+  const auto dy = normal(tokens * m, 2);
+  const Tensor dbias = store.zeros({m}), tdy = store.f32({tokens, m}, dy);
+  return {.op = "matmul",
+          .variant = "backward_bias",
+          .shape = fmt::format("{} x {}", tokens, m),
+          .bytes = 4 * static_cast<double>(dy.size()),
+          .operations = static_cast<double>(dy.size()),
+          .record =
+              [=](Recorder& rec) {
+                rec.clear(dbias);
+                matmul_backward_bias(rec, dbias, tdy);
+              },
+          .compare =
+              [=, &store] {
+                std::vector<double> sums(m, 0.0), magnitude(m, 0.0);
+                for (std::size_t i = 0; i < dy.size(); ++i) {
+                  sums[i % m] += dy[i];
+                  magnitude[i % m] += std::abs(dy[i]);
+                }
+                return Comparison{store.read(dbias), sums, magnitude, static_cast<double>(tokens)};
+              }};
+}
+
 std::vector<KernelCase> cases(TensorStore& store, CaseSize size) {
   std::vector<KernelCase> list;
   if (size == CaseSize::check) {
@@ -91,6 +115,7 @@ std::vector<KernelCase> cases(TensorStore& store, CaseSize size) {
     }
     list.push_back(make(store, Product::forward, DType::f32, {128, 96, 256}));
     list.push_back(make(store, Product::backward_weight, DType::f32, {40, 172, 33}));
+    list.push_back(bias_gradient(store, 70, 33));
     return list;
   }
   const Sizes shape = size == CaseSize::standard ? Sizes{512, 896, 1024} : Sizes{512, 2048, 2048};

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <memory>
 
+#include "base/half.h"
 #include "kernel_case.h"
 #include "ops/quant_matmul_reference.h"
 
@@ -52,10 +53,67 @@ KernelCase folded(TensorStore& store, const Sizes& s) {
               }};
 }
 
+// The grid that new scales make: their fp16 values beside the old zeros.
+KernelCase new_grid(TensorStore& store, const Sizes& s) {
+  const QuantizedMatrix q = reference::random_quantized(s.rows, s.columns, s.bits, s.group_size, 1);
+  const QuantizedTensor w = place(store, q);
+  const auto scales = normal(q.grid.size(), 3);
+  const Tensor ts = store.f32({s.rows, q.groups()}, scales);
+  std::vector<double> expected;
+  for (std::size_t i = 0; i < scales.size(); ++i) {
+    expected.push_back(f16_to_float(float_to_f16(scales[i])));
+    expected.push_back(q.grid[i] >> 16);
+  }
+  return {.op = "peqa",
+          .variant = "grid",
+          .shape = fmt::format("{} x {}", s.rows, q.groups()),
+          .bytes = 12 * static_cast<double>(scales.size()),
+          .operations = 0,
+          .record = [=](Recorder& rec) { peqa_grid(rec, w, ts); },
+          .compare =
+              [=, &store] {
+                std::vector<float> got;
+                for (const std::uint32_t word : store.device().download<std::uint32_t>(w.grid)) {
+                  got.push_back(f16_to_float(static_cast<std::uint16_t>(word)));
+                  got.push_back(static_cast<float>(word >> 16));
+                }
+                std::vector<double> magnitude;
+                for (const double value : expected) magnitude.push_back(std::abs(value));
+                return Comparison{got, expected, magnitude, 1};
+              }};
+}
+
+KernelCase by_channel(TensorStore& store, std::uint64_t tokens, std::uint64_t m) {
+  const auto dy = normal(tokens * m, 1), u = normal(tokens * m, 2);
+  const Tensor ds = store.zeros({m, 1}), tdy = store.f32({tokens, m}, dy), tu = store.f32({tokens, m}, u);
+  const auto elements = static_cast<double>(dy.size());
+  return {.op = "peqa",
+          .variant = "scale gradient, per channel",
+          .shape = fmt::format("{} x {}", tokens, m),
+          .bytes = 8 * elements,
+          .operations = 2 * elements,
+          .record =
+              [=](Recorder& rec) {
+                rec.clear(ds);
+                peqa_scale_channel(rec, ds, tdy, tu);
+              },
+          .compare =
+              [=, &store] {
+                std::vector<double> expected(m, 0.0), magnitude(m, 0.0);
+                for (std::size_t i = 0; i < dy.size(); ++i) {
+                  expected[i % m] += static_cast<double>(dy[i]) * u[i];
+                  magnitude[i % m] += std::abs(static_cast<double>(dy[i]) * u[i]);
+                }
+                return Comparison{store.read(ds), expected, magnitude, static_cast<double>(tokens)};
+              }};
+}
+
 std::vector<KernelCase> cases(TensorStore& store, CaseSize size) {
   std::vector<KernelCase> list;
   if (size == CaseSize::check) {
     for (const std::uint32_t bits : {2u, 3u, 4u, 8u}) list.push_back(folded(store, {33, 120, bits, 20}));
+    list.push_back(new_grid(store, {33, 120, 4, 20}));
+    list.push_back(by_channel(store, 70, 33));
     return list;
   }
   list.push_back(folded(store, {256, 4096, 4, 64}));

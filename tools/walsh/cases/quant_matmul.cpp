@@ -69,6 +69,28 @@ KernelCase make(TensorStore& store, bool backward, const Sizes& size) {
           }};
 }
 
+KernelCase dequantized(TensorStore& store, std::uint32_t rows, std::uint32_t columns, std::uint32_t bits,
+                       std::uint32_t group_size) {
+  const auto q = std::make_shared<const QuantizedMatrix>(
+      reference::random_quantized(rows, columns, bits, group_size, 1));
+  const QuantizedTensor tq = place(store, *q);
+  const Tensor w = store.empty({rows, columns});
+  return {.op = "quant_matmul",
+          .variant = fmt::format("dequantize, {} bits, group {}", bits, group_size),
+          .shape = fmt::format("{} x {}", rows, columns),
+          .bytes = static_cast<double>(
+              4 * (w.shape.elements() + tq.codes.shape.elements() + tq.grid.shape.elements())),
+          .operations = 2 * static_cast<double>(w.shape.elements()),
+          .record = [=](Recorder& rec) { dequantize(rec, w, tq); },
+          .compare =
+              [=, &store] {
+                const auto expected = reference::dequantize<double>(*q);
+                std::vector<double> magnitude;
+                for (const double value : expected) magnitude.push_back(std::abs(value));
+                return Comparison{store.read(w), expected, magnitude, 1};
+              }};
+}
+
 std::vector<KernelCase> cases(TensorStore& store, CaseSize size) {
   std::vector<KernelCase> list;
   const auto both = [&](const Sizes& sizes) {
@@ -80,6 +102,7 @@ std::vector<KernelCase> cases(TensorStore& store, CaseSize size) {
       for (const std::uint32_t bits : {2u, 3u, 4u, 8u}) {
         both({5, 320, 33, bits, 64});
         both({17, 172, 37, bits, 172});
+        list.push_back(dequantized(store, 33, 320, bits, 64));
       }
       both({128, 128, 128, 4, 32});
       break;

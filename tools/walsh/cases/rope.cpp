@@ -8,7 +8,8 @@
 namespace walsh {
 namespace {
 
-KernelCase forward(TensorStore& store, std::uint64_t tokens, std::uint64_t heads, std::uint64_t width) {
+KernelCase turn(TensorStore& store, std::uint64_t tokens, std::uint64_t heads, std::uint64_t width,
+                bool backward = false) {
   // Twice in place would turn twice: each run starts from a copy.
   const auto x = normal(tokens * heads * width, 1);
   std::vector<std::uint32_t> positions;
@@ -22,19 +23,23 @@ KernelCase forward(TensorStore& store, std::uint64_t tokens, std::uint64_t heads
   const Tensor tp = store.u32({tokens}, positions), tf = store.f32({width / 2}, frequencies);
   const auto elements = static_cast<double>(x.size());
   return {.op = "rope",
-          .variant = "forward",
+          .variant = backward ? "backward" : "forward",
           .shape = fmt::format("{} x {} x {}", tokens, heads, width),
           .bytes = 8 * elements,
           .operations = 3 * elements,
           .record =
               [=](Recorder& rec) {
                 rec.copy(tx, start);
-                rope_forward(rec, tx, tp, tf);
+                if (backward) {
+                  rope_backward(rec, tx, tp, tf);
+                } else {
+                  rope_forward(rec, tx, tp, tf);
+                }
               },
           .compare =
               [=, &store] {
                 std::vector<double> expected(x.begin(), x.end()), magnitude;
-                reference::rope_forward(expected, heads, width, positions, frequencies);
+                reference::rope(expected, heads, width, positions, frequencies, backward ? -1 : 1);
                 for (std::size_t i = 0; i < x.size(); ++i) {
                   const std::size_t pair = i % width < width / 2 ? i + width / 2 : i - width / 2;
                   magnitude.push_back(std::abs(x[i]) + std::abs(x[pair]));
@@ -44,9 +49,10 @@ KernelCase forward(TensorStore& store, std::uint64_t tokens, std::uint64_t heads
 }
 
 std::vector<KernelCase> cases(TensorStore& store, CaseSize size) {
-  if (size == CaseSize::check) return {forward(store, 3, 5, 48), forward(store, 130, 3, 64)};
-  if (size == CaseSize::standard) return {forward(store, 512, 9, 64)};
-  return {forward(store, 512, 9, 64), forward(store, 2048, 32, 64), forward(store, 2048, 32, 128)};
+  if (size == CaseSize::check)
+    return {turn(store, 3, 5, 48), turn(store, 130, 3, 64), turn(store, 33, 3, 64, true)};
+  if (size == CaseSize::standard) return {turn(store, 512, 9, 64)};
+  return {turn(store, 512, 9, 64), turn(store, 2048, 32, 64), turn(store, 2048, 32, 128)};
 }
 
 const CaseRegistration registration("rope", cases);

@@ -43,7 +43,8 @@ KernelCase product(TensorStore& store, const Shape3& shape, double density, bool
 
 std::vector<KernelCase> cases(TensorStore& store, CaseSize size) {
   if (size == CaseSize::check)
-    return {product(store, {70, 40, 64}, 0.2, true), product(store, {259, 33, 172}, 0.1, false)};
+    return {product(store, {70, 40, 64}, 0.2, true), product(store, {259, 33, 172}, 0.1, false),
+            product(store, {72, 40, 64}, 0.2, true), product(store, {260, 33, 172}, 0.1, false)};
   std::vector<KernelCase> result;
   for (const bool forward : {true, false}) {
     result.push_back(product(store, {512, 1536, 576}, 0.04, forward));

@@ -1,0 +1,101 @@
+#include "certificate.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "show.h"
+
+namespace walsh {
+namespace {
+
+struct Certificate {
+  std::string device, driver;
+  std::vector<std::string> features_used;
+  std::vector<Verdict> verdicts;
+};
+
+Certificate read_certificate(const std::filesystem::path& path) {
+  const Json json = read_json(path);
+  const std::string source = path.string();
+  Certificate certificate{json_at<std::string>(json, "device", source),
+                          json_or<std::string>(json, "driver", "", source),
+                          json_at<std::vector<std::string>>(json, "features_used", source),
+                          {}};
+  const Json kernels = json_at<Json>(json, "kernels", source);
+  require(kernels.is_array(), "{}: kernels is {}, expected an array as walsh doctor --json writes it", source,
+          kernels.type_name());
+  for (const Json& kernel : kernels) {
+    certificate.verdicts.push_back(
+        {json_at<std::string>(kernel, "name", source), json_at<std::string>(kernel, "variant", source),
+         json_or<std::string>(kernel, "shape", "", source),
+         json_or<double>(kernel, "max_error", std::nan(""), source),
+         json_at<double>(kernel, "tolerance", source), json_at<bool>(kernel, "pass", source)});
+  }
+  return certificate;
+}
+
+const Verdict* find(const Certificate& certificate, const Verdict& other) {
+  const auto& all = certificate.verdicts;
+  const auto found = std::find_if(all.begin(), all.end(), [&](const Verdict& verdict) {
+    return verdict.name == other.name && verdict.variant == other.variant && verdict.shape == other.shape;
+  });
+  return found == all.end() ? nullptr : &*found;
+}
+
+bool same(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
+
+std::string text(const Verdict* verdict) {
+  return verdict ? fmt::format("{} {:.4g}", verdict->pass ? "pass" : "FAIL", verdict->max_error) : "absent";
+}
+
+}  // namespace
+
+OrderedJson to_json(const Verdict& verdict) {
+  OrderedJson json{{"name", verdict.name}, {"variant", verdict.variant}, {"shape", verdict.shape}};
+  json["max_error"] =
+      std::isfinite(verdict.max_error) ? OrderedJson(verdict.max_error) : OrderedJson(nullptr);
+  json["tolerance"] = verdict.tolerance;
+  json["pass"] = verdict.pass;
+  return json;
+}
+
+void compare_certificates(const Globals& globals, const std::filesystem::path& path_a,
+                          const std::filesystem::path& path_b) {
+  const Certificate a = read_certificate(path_a), b = read_certificate(path_b);
+  OrderedJson differences = OrderedJson::array();
+  const auto note = [&](const std::string& what, const OrderedJson& in_a, const OrderedJson& in_b,
+                        const std::string& line) {
+    show(globals, line);
+    differences.push_back({{"what", what}, {"a", in_a}, {"b", in_b}});
+  };
+  const auto note_text = [&](const char* what, const std::string& in_a, const std::string& in_b) {
+    if (in_a != in_b) note(what, in_a, in_b, fmt::format("{}: {} | {}", what, in_a, in_b));
+  };
+  note_text("device", a.device, b.device);
+  note_text("driver", a.driver, b.driver);
+  note_text("features_used", fmt::format("{}", fmt::join(a.features_used, " ")),
+            fmt::format("{}", fmt::join(b.features_used, " ")));
+  const auto note_kernel = [&](const Verdict& kernel, const Verdict* in_a, const Verdict* in_b) {
+    const std::string what = fmt::format("{} {} {}", kernel.name, kernel.variant, kernel.shape);
+    note(what, in_a ? to_json(*in_a) : OrderedJson(nullptr), in_b ? to_json(*in_b) : OrderedJson(nullptr),
+         fmt::format("{}: {} | {}", what, text(in_a), text(in_b)));
+  };
+  std::size_t equal = 0;
+  for (const Verdict& kernel : a.verdicts) {
+    const Verdict* other = find(b, kernel);
+    if (other && other->pass == kernel.pass && same(other->max_error, kernel.max_error)) {
+      ++equal;
+    } else {
+      note_kernel(kernel, &kernel, other);
+    }
+  }
+  for (const Verdict& kernel : b.verdicts)
+    if (!find(a, kernel)) note_kernel(kernel, nullptr, &kernel);
+  show(globals, fmt::format("{} kernels agree to the last bit of their error; {} differences", equal,
+                            differences.size()));
+  print_json(
+      globals,
+      {{"a", path_a.string()}, {"b", path_b.string()}, {"equal", equal}, {"differences", differences}});
+}
+
+}  // namespace walsh

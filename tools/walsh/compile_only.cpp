@@ -1,0 +1,77 @@
+#include "compile_only.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "kernel_case.h"
+#include "show.h"
+#include "vk/modules.h"
+
+namespace walsh {
+namespace {
+
+/// A module with its specialization constants.
+using KernelKey = std::pair<std::string, std::vector<std::uint32_t>>;
+
+// Recording builds the pipelines; the recordings are dropped.
+void build_kernels(vk::DeviceInfo info, std::map<KernelKey, vk::KernelStatistics>& found) {
+  vk::Device device(std::move(info), true);
+  for (const auto& op : registered_ops()) {
+    TensorStore store(device);
+    for (const auto& kernel : op.factory(store, CaseSize::check)) {
+      vk::Recorder recorder(device);
+      kernel.record(recorder);
+      recorder.finish();
+    }
+  }
+  for (const vk::Kernel* kernel : device.kernels())
+    found.emplace(KernelKey{kernel->name(), kernel->constants()}, kernel->statistics());
+}
+
+}  // namespace
+
+void compile_only(const Globals& globals) {
+  const vk::DeviceInfo info = vk::choose_device(globals.device, globals.disable);
+  std::map<KernelKey, vk::KernelStatistics> found;
+  build_kernels(info, found);
+  if (!info.tuning.lane_by_lane) {
+    vk::DeviceInfo large = info;
+    large.tuning.large_tile_results = 0;
+    build_kernels(std::move(large), found);
+  }
+
+  OrderedJson kernels = OrderedJson::array();
+  std::set<std::string> built, absent;
+  for (const auto& [key, statistics] : found) {
+    const auto& [name, constants] = key;
+    built.insert(name);
+    OrderedJson values = OrderedJson::object();
+    std::string line = fmt::format("{} {{{}}}:", name, fmt::join(constants, ","));
+    for (const auto& [what, value] : statistics) {
+      values[what] = value;
+      line += fmt::format(" {} {};", what, value);
+    }
+    show(globals, line);
+    kernels.push_back({{"name", name}, {"constants", constants}, {"statistics", values}});
+  }
+  for (const vk::Module& module : vk::modules())
+    if (!built.contains(std::string(module.name))) absent.insert(std::string(module.name));
+  show(globals, fmt::format("{} kernels compiled for {} ({}); not chosen there: {}", kernels.size(),
+                            info.name, info.driver, fmt::join(absent, " ")));
+  print_json(globals, {{"device", info.name},
+                       {"driver", info.driver},
+                       {"api", info.api},
+                       {"type", vk::name_of(info.type)},
+                       {"subgroup_min", info.limits.subgroup_min},
+                       {"subgroup_max", info.limits.subgroup_max},
+                       {"tier", vk::tier_of(info.features)},
+                       {"features", vk::names_of(info.features)},
+                       {"quirks", info.quirks},
+                       {"kernels", kernels},
+                       {"not_chosen", absent}});
+}
+
+}  // namespace walsh
