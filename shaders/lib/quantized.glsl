@@ -21,7 +21,7 @@ void dequantise8(uint row, uint first, uint of_group, out float w[8]) {
     const uint code = BITS == 8 ? ((i < 4 ? low : high) >> (8 * (i % 4))) & 255u
                                 : (low >> (BITS * i)) & ((1u << BITS) - 1u);
     const vec2 halves = unpackHalf2x16(of_group);
-    const float weight = OFFSET ? halves.x * float(code) + halves.y : halves.x * (float(code) - float(of_group >> 16));
+    precise float weight = OFFSET ? halves.x * float(code) + halves.y : halves.x * (float(code) - float(of_group >> 16));
     w[i] = i < count ? weight : 0.0;
   }
 }

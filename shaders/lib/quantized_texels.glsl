@@ -33,5 +33,6 @@ float weight32(uint words[BITS], uint c, float scale, float zero) {
   uint code = words[word] >> shift;
   if (shift + BITS > 32) code |= words[word + 1] << (32 - shift);
   const float q = float(code & ((1u << BITS) - 1u));
-  return OFFSET ? scale * q + zero : scale * (q - zero);
+  precise float w = OFFSET ? scale * q + zero : scale * (q - zero);  // as a dense copy of the weight has it
+  return w;
 }

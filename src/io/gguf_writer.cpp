@@ -1,7 +1,5 @@
 #include "io/gguf_writer.h"
 
-#include <array>
-
 #include "base/error.h"
 
 namespace walsh {
@@ -99,35 +97,13 @@ GgufWriter::GgufWriter(const std::filesystem::path& path, std::span<const GgufVa
     for (std::size_t i = tensor.shape.size(); i > 0; --i) put(header, tensor.shape[i - 1]);
     put(header, static_cast<std::uint32_t>(tensor.type));
     put(header, offset);
-    ranges_[tensor.name] = {offset, offset + byte_size(tensor)};
+    file_.announce(tensor.name, offset, byte_size(tensor));
     offset = aligned(offset + byte_size(tensor));
   }
-  const std::uint64_t data = aligned(header.size());
-  header.resize(data);
-  file_.write_at(0, std::as_bytes(std::span(header)));
-  for (auto& [name, range] : ranges_) {
-    range.next += data;
-    range.end += data;
-  }
-  bytes_ = data + offset;
+  header.resize(aligned(header.size()));
+  file_.write_header(std::as_bytes(std::span(header)));
   // The last tensor's padding belongs to the file.
-  if (offset > 0) file_.write_at(bytes_ - 1, std::array{std::byte{0}});
-}
-
-void GgufWriter::append(std::string_view name, std::span<const std::byte> bytes) {
-  const auto it = ranges_.find(name);
-  if (it == ranges_.end()) fail("{} was not announced", name);
-  Range& range = it->second;
-  if (bytes.size() > range.end - range.next)
-    fail("{}: {} bytes, {} are left", name, bytes.size(), range.end - range.next);
-  file_.write_at(range.next, bytes);
-  range.next += bytes.size();
-}
-
-void GgufWriter::publish() {
-  for (const auto& [name, range] : ranges_)
-    if (range.next != range.end) fail("{}: {} bytes are missing", name, range.end - range.next);
-  file_.publish();
+  if (offset > 0) file_.pad_to(header.size() + offset);
 }
 
 }  // namespace walsh

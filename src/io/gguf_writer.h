@@ -3,13 +3,12 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <map>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "base/file.h"
+#include "base/range_writer.h"
 #include "io/gguf.h"
 
 namespace walsh {
@@ -43,19 +42,12 @@ class GgufWriter {
              std::span<const GgufTensorInfo> tensors);
 
   /// The next bytes of a tensor.
-  void append(std::string_view name, std::span<const std::byte> bytes);
+  void append(std::string_view name, std::span<const std::byte> bytes) { file_.append(name, bytes); }
   /// Renames the file into place; every tensor must be whole.
-  void publish();
-  std::uint64_t bytes() const { return bytes_; }
+  void publish() { file_.publish(); }
 
  private:
-  struct Range {
-    std::uint64_t next = 0;
-    std::uint64_t end = 0;
-  };
-  FileWriter file_;
-  std::map<std::string, Range, std::less<>> ranges_;
-  std::uint64_t bytes_ = 0;
+  RangeWriter file_;
 };
 
 }  // namespace walsh

@@ -266,37 +266,16 @@ SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& path, std::vec
     const auto size = byte_size(tensor.dtype, tensor.shape);
     require(size && *size <= std::numeric_limits<std::int64_t>::max() - end, "{}: {} is too big",
             path.string(), tensor.name);
-    require(ranges_.try_emplace(tensor.name, Range{end, end + *size}).second, "{}: {} is listed twice",
-            path.string(), tensor.name);
+    require(file_.announce(tensor.name, end, *size), "{}: {} is listed twice", path.string(), tensor.name);
     header[tensor.name] = {
         {"dtype", type_name(tensor.dtype)}, {"shape", tensor.shape}, {"data_offsets", {end, end + *size}}};
     end += *size;
   }
   std::string text = header.dump();
   text.append((8 - text.size() % 8) % 8, ' ');
-  std::array<std::byte, 8> length;
-  for (std::size_t i = 0; i < 8; ++i) length[i] = static_cast<std::byte>(text.size() >> (8 * i));
-  file_.write_at(0, length);
-  file_.write_at(8, std::as_bytes(std::span(text)));
-  for (auto& [name, range] : ranges_) {
-    range.next += 8 + text.size();
-    range.end += 8 + text.size();
-  }
-}
-
-void SafetensorsWriter::append(std::string_view name, std::span<const std::byte> bytes) {
-  const auto it = ranges_.find(name);
-  if (it == ranges_.end()) fail("safetensors: tensor {} was not announced", name);
-  Range& range = it->second;
-  if (bytes.size() > range.end - range.next) fail("safetensors: too many bytes for tensor {}", name);
-  file_.write_at(range.next, bytes);
-  range.next += bytes.size();
-}
-
-void SafetensorsWriter::publish() {
-  for (const auto& [name, range] : ranges_)
-    if (range.next != range.end) fail("safetensors: tensor {} lacks {} bytes", name, range.end - range.next);
-  file_.publish();
+  std::string bytes;
+  for (std::size_t i = 0; i < 8; ++i) bytes.push_back(static_cast<char>(text.size() >> (8 * i)));
+  file_.write_header(std::as_bytes(std::span(bytes += text)));
 }
 
 void write_safetensors(const std::filesystem::path& path, std::span<const NamedTensor> tensors,

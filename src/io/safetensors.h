@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "base/file.h"
+#include "base/range_writer.h"
 #include "tensor/dtype.h"
 
 namespace walsh {
@@ -91,17 +91,12 @@ class SafetensorsWriter {
                     const Metadata& metadata);
 
   /// The next bytes of a tensor.
-  void append(std::string_view name, std::span<const std::byte> bytes);
+  void append(std::string_view name, std::span<const std::byte> bytes) { file_.append(name, bytes); }
   /// Renames the file into place; every tensor must be whole.
-  void publish();
+  void publish() { file_.publish(); }
 
  private:
-  struct Range {
-    std::uint64_t next = 0;
-    std::uint64_t end = 0;
-  };
-  FileWriter file_;
-  std::map<std::string, Range, std::less<>> ranges_;
+  RangeWriter file_;
 };
 
 struct NamedTensor {

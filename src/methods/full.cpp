@@ -44,7 +44,7 @@ std::unique_ptr<Linear> FullMethod::make_linear(std::vector<BaseWeight> weights)
 void FullMethod::save(const std::filesystem::path& folder, vk::Device& device) const {
   write_parameters(folder / "model.safetensors", device, setup_.parameters, {{"format", "pt"}});
   copy_companions(setup_.model, folder);
-  OrderedJson config = OrderedJson::parse(read_text(std::filesystem::path(setup_.model) / "config.json"));
+  OrderedJson config = OrderedJson::parse(setup_.config());
   config.erase("dtype");
   config["torch_dtype"] = "float32";
   write_file(folder / "config.json", config.dump(2) + "\n");
@@ -71,8 +71,6 @@ const MethodEntry full_method{.name = "full",
                                            .warmup = 0.03,
                                            .epochs = 3},
                               .check_option = nullptr,
-                              .make = [](const MethodSetup& setup) -> std::unique_ptr<Method> {
-                                return std::make_unique<FullMethod>(setup);
-                              }};
+                              .make = make_method<FullMethod>};
 
 }  // namespace walsh

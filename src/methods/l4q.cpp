@@ -7,7 +7,6 @@
 #include "base/parallel.h"
 #include "methods/option_text.h"
 #include "quantize/rtn.h"
-#include "tensor/packing.h"
 
 namespace walsh {
 namespace {
@@ -71,16 +70,14 @@ void set_l4q_option(L4qOptions& o, std::string_view key, std::string_view value)
   }
 }
 
-L4qMethod::L4qMethod(const MethodSetup& setup) : Method(setup) {
-  for (const auto& [key, value] : setup_.set) {
-    if (key.starts_with("l4q.")) set_l4q_option(options_, key.substr(4), value);
-  }
-  require(setup_.rank > 0, "l4q: rank 0, expected 1 or more");
-  scratch_ = reserve_tiles(setup_, options_.tile_rows);
-}
+L4qMethod::L4qMethod(const MethodSetup& setup)
+    : L4qMethod(setup, method_options<L4qOptions, set_l4q_option>(setup)) {}
+
+L4qMethod::L4qMethod(const MethodSetup& setup, const L4qOptions& options)
+    : LowRankMethod(setup, options.tile_rows), options_(options) {}
 
 FakeQuantOptions L4qMethod::quantiser(std::uint32_t columns) const {
-  const std::uint32_t group = checked_group_size(columns, setup_.bits, setup_.group_size, "l4q");
+  const std::uint32_t group = group_size(columns);
   const float highest = static_cast<float>(highest_code(setup_.bits));
   return {.bits = setup_.bits,
           .group_size = group,
@@ -91,14 +88,12 @@ FakeQuantOptions L4qMethod::quantiser(std::uint32_t columns) const {
 }
 
 std::unique_ptr<Linear> L4qMethod::make_linear(std::vector<BaseWeight> weights) {
-  const auto is_ours = [&](const BaseWeight& w) { return is_target(setup_.targets, w.name); };
-  if (std::ranges::none_of(weights, is_ours)) return std::make_unique<FrozenLinear>(std::move(weights));
+  if (std::ranges::none_of(weights, [&](const BaseWeight& w) { return is_ours(w); }))
+    return std::make_unique<FrozenLinear>(std::move(weights));
   std::vector<std::optional<LowRankFactors>> factors;
   std::vector<Grid> grids;
-  std::vector<std::string> names;
   const FakeQuantOptions quantise = quantiser(weights[0].columns);
   for (const BaseWeight& w : weights) {
-    names.push_back(w.name);
     if (!is_ours(w)) {
       factors.emplace_back();
       grids.emplace_back();
@@ -112,82 +107,38 @@ std::unique_ptr<Linear> L4qMethod::make_linear(std::vector<BaseWeight> weights) 
   }
   auto linear =
       std::make_unique<L4qLinear>(std::move(weights), factors, scratch_, std::move(grids), quantise);
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    if (factors[i]) targets_[names[i]] = {linear.get(), i};
-  }
+  add_targets(*linear, factors);
   return linear;
 }
 
 void L4qMethod::start_projection(const ProjectionStart& p) {
-  const std::uint32_t group = quantiser(p.columns).group_size;
+  require_finite(p.name, p.original, p.columns);
+  start_low_rank(p);
+  const std::uint32_t group = group_size(p.columns);
   std::vector<float> scale(p.original.size() / group), offset(scale.size());
   parallel_for(scale.size(), [&](std::size_t k) {
-    const auto w = p.original.subspan(k * group, group);
-    for (const float value : w) {
-      require(std::isfinite(value), "{}: a weight of row {} is {}, not a finite number", p.name,
-              k * group / p.columns, value);
-    }
-    const auto grid = affine_start(w, setup_.bits, options_.init);
+    const auto grid = affine_start(p.original.subspan(k * group, group), setup_.bits, options_.init);
     scale[k] = grid.scale;
     offset[k] = grid.offset;
   });
-  setup_.parameters.start(p.name + ".A", low_rank_start(setup_.seed, p.index, setup_.rank, p.columns));
   setup_.parameters.start(p.name + ".scale", std::move(scale));
   if (options_.train_offset) setup_.parameters.start(p.name + ".offset", std::move(offset));
 }
 
 // Minima that are whole steps below zero, as without a trained offset, are zeros, which more formats hold.
-std::optional<QuantizedMatrix> L4qMethod::exported(vk::Device& device, const std::string& module) const {
-  if (!targets_.contains(module) || setup_.scale_dtype != DType::f16) return std::nullopt;
-  const AffineMatrix m = merged(device, module);
-  const std::uint32_t middle = 1u << (m.bits - 1);
-  bool symmetric = true;
-  for (std::size_t k = 0; k < m.scale.size(); ++k)
-    symmetric = symmetric && m.low[k] == -m.scale[k] * static_cast<float>(middle);
-  QuantizedMatrix out{.rows = m.rows,
-                      .columns = m.columns,
-                      .bits = m.bits,
-                      .group_size = m.group_size,
-                      .symmetric = symmetric,
-                      .offset = !symmetric,
-                      .codes = {},
-                      .grid = {}};
-  for (std::size_t row = 0; row < m.rows; ++row) {
-    const auto words = pack_codes(std::span(m.codes).subspan(row * m.columns, m.columns), m.bits);
-    out.codes.insert(out.codes.end(), words.begin(), words.end());
-  }
-  for (std::size_t k = 0; k < m.scale.size(); ++k)
-    out.grid.push_back(grid_word(float_to_f16(m.scale[k]), symmetric ? middle : float_to_f16(m.low[k])));
-  return out;
-}
-
-AffineMatrix L4qMethod::merged(vk::Device& device, const std::string& name) const {
-  const auto found = targets_.find(name);
-  require(found != targets_.end(), "{} is not trained in this run", name);
-  require(setup_.scale_dtype == DType::f16,
-          "{}: trained with fp32 scales, which no file of codes holds exactly", name);
-  const auto& [linear, index] = found->second;
-  const BaseWeight& base = linear->weights()[index];
-  const auto weight = linear->weight(device, index);
-  const auto scale = device.download<float>(setup_.parameters.at(name + ".scale").value);
+void L4qMethod::read_grid(vk::Device& device, const std::string& name, const Target&,
+                          std::span<const float> scale, QuantizedMatrix& out) const {
   std::vector<float> offset(scale.size());
   if (options_.train_offset) offset = device.download<float>(setup_.parameters.at(name + ".offset").value);
-
-  AffineMatrix out{base.rows, base.columns, setup_.bits, quantiser(base.columns).group_size, {}, {}, {}};
-  out.codes.resize(weight.size());
-  for (std::size_t k = 0; k < scale.size(); ++k) {
-    const StoredAffine grid = stored_affine(scale[k], offset[k], setup_.bits);
-    out.scale.push_back(grid.scale);
-    out.low.push_back(grid.low);
-    for (std::size_t i = k * out.group_size; i < (k + 1) * out.group_size; ++i) {
-      const float code = std::nearbyint((weight[i] - grid.low) / grid.scale);
-      if (!(code >= 0 && code <= static_cast<float>(code_steps(setup_.bits)) &&
-            grid.scale * code + grid.low == weight[i]))
-        fail("{}: weight {} is {}, which is no code of its group", name, i, weight[i]);
-      out.codes[i] = static_cast<std::uint8_t>(code);
-    }
-  }
-  return out;
+  const std::uint32_t middle = 1u << (out.bits - 1);
+  std::vector<StoredAffine> grids;
+  for (std::size_t k = 0; k < scale.size(); ++k)
+    grids.push_back(stored_affine(scale[k], offset[k], out.bits));
+  out.symmetric = std::ranges::all_of(
+      grids, [&](const StoredAffine& g) { return g.low == -g.scale * static_cast<float>(middle); });
+  out.offset = !out.symmetric;
+  for (const StoredAffine& g : grids)
+    out.grid.push_back(grid_word(float_to_f16(g.scale), out.symmetric ? middle : float_to_f16(g.low)));
 }
 
 // Rates, decay and warm-up of the paper's runs (section 4.1); alpha as LoRA's usual 2·rank.
@@ -200,13 +151,7 @@ const MethodEntry l4q_method{.name = "l4q",
                                           .weight_decay = 0.01,
                                           .warmup = 0.1,
                                           .epochs = 1},
-                             .check_option =
-                                 [](std::string_view key, std::string_view value) {
-                                   L4qOptions scratch;
-                                   set_l4q_option(scratch, key, value);
-                                 },
-                             .make = [](const MethodSetup& setup) -> std::unique_ptr<Method> {
-                               return std::make_unique<L4qMethod>(setup);
-                             }};
+                             .check_option = check_method_option<L4qOptions, set_l4q_option>,
+                             .make = make_method<L4qMethod>};
 
 }  // namespace walsh

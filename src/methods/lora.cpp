@@ -203,12 +203,9 @@ const MethodEntry lora_method{.name = "lora",
                                            .warmup = 0.03,
                                            .epochs = 3},
                               .check_option = check_option,
-                              .make = [](const MethodSetup& setup) -> std::unique_ptr<Method> {
-                                return std::make_unique<LoraMethod>(setup);
-                              },
-                              .settings =
-                                  [] {
-                                    return std::vector<std::pair<std::string, std::string>>{{"init", "zero"}};
-                                  }};
+                              .make = make_method<LoraMethod>,
+                              .settings = [] {
+                                return std::vector<std::pair<std::string, std::string>>{{"init", "zero"}};
+                              }};
 
 }  // namespace walsh

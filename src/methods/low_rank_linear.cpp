@@ -7,6 +7,9 @@
 #include "base/philox.h"
 #include "ops/add.h"
 #include "ops/matmul.h"
+#include "quantize/grid.h"
+#include "quantize/rtn.h"
+#include "tensor/packing.h"
 
 namespace walsh {
 namespace {
@@ -34,6 +37,12 @@ std::vector<float> low_rank_start(std::uint64_t seed, std::uint32_t index, std::
   std::vector<float> values(std::size_t{rank} * columns);
   for (float& value : values) value = bound * (2 * random.uniform() - 1);
   return values;
+}
+
+void require_finite(const std::string& name, std::span<const float> weight, std::uint32_t columns) {
+  const auto bad = std::ranges::find_if(weight, [](float value) { return !std::isfinite(value); });
+  require(bad == weight.end(), "{}: a weight of row {} is {}, not a finite number", name,
+          (bad - weight.begin()) / columns, bad == weight.end() ? 0 : *bad);
 }
 
 TileScratch reserve_tiles(const MethodSetup& setup, std::uint32_t rows) {
@@ -112,6 +121,73 @@ std::vector<float> LowRankLinear::weight(vk::Device& device, std::size_t i) cons
     all.insert(all.end(), rows.begin(), rows.end());
   });
   return all;
+}
+
+LowRankMethod::LowRankMethod(const MethodSetup& setup, std::uint32_t tile_rows) : Method(setup) {
+  require(setup.rank > 0, "{}: rank 0, expected 1 or more", setup.method);
+  scratch_ = reserve_tiles(setup, tile_rows);
+}
+
+void LowRankMethod::add_targets(const LowRankLinear& linear,
+                                const std::vector<std::optional<LowRankFactors>>& factors) {
+  for (std::size_t i = 0; i < factors.size(); ++i)
+    if (factors[i]) targets_[linear.weights()[i].name] = {&linear, i};
+}
+
+std::uint32_t LowRankMethod::group_size(std::uint32_t columns) const {
+  return checked_group_size(columns, setup_.bits, setup_.group_size, setup_.method);
+}
+
+void LowRankMethod::start_low_rank(const ProjectionStart& p) {
+  setup_.parameters.start(p.name + ".A", low_rank_start(setup_.seed, p.index, setup_.rank, p.columns));
+}
+
+std::optional<QuantizedMatrix> LowRankMethod::exported(vk::Device& device, const std::string& module) const {
+  if (!targets_.contains(module) || setup_.scale_dtype != DType::f16) return std::nullopt;
+  return merged(device, module);
+}
+
+QuantizedMatrix LowRankMethod::merged(vk::Device& device, const std::string& name) const {
+  const auto found = targets_.find(name);
+  require(found != targets_.end(), "{} is not trained in this run", name);
+  require(setup_.scale_dtype == DType::f16,
+          "{}: trained with fp32 scales, which no file of codes holds exactly", name);
+  const Target& target = found->second;
+  const BaseWeight& base = target.linear->weights()[target.index];
+  const auto weight = target.linear->weight(device, target.index);
+  QuantizedMatrix out{.rows = base.rows,
+                      .columns = base.columns,
+                      .bits = setup_.bits,
+                      .group_size = group_size(base.columns),
+                      .codes = {},
+                      .grid = {}};
+  read_grid(device, name, target, device.download<float>(setup_.parameters.at(name + ".scale").value), out);
+  std::vector<std::uint8_t> codes(out.columns);
+  for (std::uint32_t row = 0; row < out.rows; ++row) {
+    for (std::uint32_t j = 0; j < out.columns; ++j) {
+      const float code = out.code_of(row, j, weight[std::size_t{row} * out.columns + j]);
+      codes[j] = static_cast<std::uint8_t>(std::clamp(code, 0.0f, static_cast<float>(code_steps(out.bits))));
+    }
+    const auto words = pack_codes(codes, out.bits);
+    out.codes.insert(out.codes.end(), words.begin(), words.end());
+  }
+  const auto held = out.weights();
+  for (std::size_t i = 0; i < held.size(); ++i)
+    if (held[i] != weight[i]) fail("{}: weight {} is {}, which is no code of its group", name, i, weight[i]);
+  return out;
+}
+
+std::vector<std::string> LowRankMethod::remarks(vk::Device& device) const {
+  if (setup_.scale_dtype != DType::f16) return {};
+  std::size_t small = 0, all = 0;
+  for (const auto& [name, target] : targets_) {
+    for (const float scale : device.download<float>(setup_.parameters.at(name + ".scale").value)) {
+      small += scale < 0x1p-14f;
+      ++all;
+    }
+  }
+  if (small == 0) return {};
+  return {fmt::format("{} of {} scales fell below 2^-14, where the forward holds them", small, all)};
 }
 
 }  // namespace walsh

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 
 #include "methods/method.h"
@@ -24,6 +25,9 @@ LowRankFactors add_low_rank(const MethodSetup& setup, const std::string& name, s
 /// A's values of the projection with this index.
 std::vector<float> low_rank_start(std::uint64_t seed, std::uint32_t index, std::uint32_t rank,
                                   std::uint32_t columns);
+
+/// Refuses a weight that is not finite, by its row.
+void require_finite(const std::string& name, std::span<const float> weight, std::uint32_t columns);
 
 /// Tensors that any layer's pass may overwrite, for tiles of up to `rows` rows.
 struct TileScratch {
@@ -66,6 +70,41 @@ class LowRankLinear : public Linear {
 
   std::vector<std::optional<LowRankFactors>> factors_;
   const TileScratch& scratch_;
+};
+
+/// A method of such layers, with a grid of its own whose scales are the parameters `MODULE.scale`.
+class LowRankMethod : public Method {
+ public:
+  StartsFrom starts_from() const override { return StartsFrom::original; }
+
+  std::optional<QuantizedMatrix> exported(vk::Device& device, const std::string& module) const override;
+  /// The codes of a target as the last pass computed them; every weight of training is reproduced bit for
+  /// bit.
+  QuantizedMatrix merged(vk::Device& device, const std::string& name) const;
+
+  std::vector<std::string> remarks(vk::Device& device) const override;
+
+ protected:
+  /// A target of the run: projection `index` of a layer.
+  struct Target {
+    const LowRankLinear* linear;
+    std::size_t index;
+  };
+
+  LowRankMethod(const MethodSetup& setup, std::uint32_t tile_rows);
+
+  bool is_ours(const BaseWeight& weight) const { return is_target(setup_.targets, weight.name); }
+  /// Every projection of the layer that has factors is a target.
+  void add_targets(const LowRankLinear& linear, const std::vector<std::optional<LowRankFactors>>& factors);
+  std::uint32_t group_size(std::uint32_t columns) const;
+  void start_low_rank(const ProjectionStart& projection);
+
+  /// The grid of a target as the forward computes it from these scales: words as in QuantizedMatrix.
+  virtual void read_grid(vk::Device& device, const std::string& name, const Target& target,
+                         std::span<const float> scale, QuantizedMatrix& out) const = 0;
+
+  TileScratch scratch_;
+  std::map<std::string, Target> targets_;
 };
 
 }  // namespace walsh

@@ -7,7 +7,6 @@
 #include "base/parallel.h"
 #include "methods/option_text.h"
 #include "quantize/rtn.h"
-#include "tensor/packing.h"
 
 namespace walsh {
 namespace {
@@ -86,20 +85,18 @@ void set_lr_qat_option(LrQatOptions& o, std::string_view key, std::string_view v
   }
 }
 
-LrQatMethod::LrQatMethod(const MethodSetup& setup) : Method(setup) {
-  for (const auto& [key, value] : setup_.set) {
-    if (key.starts_with("lr-qat.")) set_lr_qat_option(options_, key.substr(7), value);
-  }
-  require(setup_.rank > 0, "lr-qat: rank 0, expected 1 or more");
-  scratch_ = reserve_tiles(setup_, options_.tile_rows);
-}
+LrQatMethod::LrQatMethod(const MethodSetup& setup)
+    : LrQatMethod(setup, method_options<LrQatOptions, set_lr_qat_option>(setup)) {}
+
+LrQatMethod::LrQatMethod(const MethodSetup& setup, const LrQatOptions& options)
+    : LowRankMethod(setup, options.tile_rows), options_(options) {}
 
 PhiFormat LrQatMethod::format() const {
   return {.store = options_.phi, .bits = setup_.bits, .asymmetric = options_.asymmetric};
 }
 
 RequantizeOptions LrQatMethod::quantiser(std::uint32_t columns) const {
-  return {.group_size = checked_group_size(columns, setup_.bits, setup_.group_size, "lr-qat"),
+  return {.group_size = group_size(columns),
           .scaling = static_cast<float>(setup_.alpha / setup_.rank),
           .half_scale = setup_.scale_dtype == DType::f16};
 }
@@ -113,16 +110,14 @@ Weight LrQatMethod::reserve_weight(vk::Arena& arena, const std::string& name, DT
 }
 
 std::unique_ptr<Linear> LrQatMethod::make_linear(std::vector<BaseWeight> weights) {
-  const auto is_ours = [&](const BaseWeight& w) { return is_target(setup_.targets, w.name); };
-  if (std::ranges::none_of(weights, is_ours)) return std::make_unique<FrozenLinear>(std::move(weights));
+  if (std::ranges::none_of(weights, [&](const BaseWeight& w) { return is_ours(w); }))
+    return std::make_unique<FrozenLinear>(std::move(weights));
   std::vector<std::optional<LowRankFactors>> factors;
   std::vector<FrozenPhi> phis;
   std::vector<Parameter> scales;
-  std::vector<std::string> names;
-  const std::uint32_t group = quantiser(weights[0].columns).group_size;
+  const std::uint32_t group = group_size(weights[0].columns);
   const PhiFormat phi_format = format();
   for (const BaseWeight& w : weights) {
-    names.push_back(w.name);
     phis.emplace_back();
     scales.emplace_back();
     factors.emplace_back();
@@ -146,24 +141,19 @@ std::unique_ptr<Linear> LrQatMethod::make_linear(std::vector<BaseWeight> weights
   }
   auto linear = std::make_unique<LrQatLinear>(std::move(weights), factors, *this, scratch_, std::move(phis),
                                               std::move(scales));
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    if (factors[i]) targets_[names[i]] = {linear.get(), i};
-  }
+  add_targets(*linear, factors);
   return linear;
 }
 
 LrQatMethod::Ranges LrQatMethod::ranges(const std::string& name, std::span<const float> weight,
                                         std::uint32_t columns) const {
-  const std::uint32_t group = quantiser(columns).group_size, bits = setup_.bits;
+  const std::uint32_t group = group_size(columns), bits = setup_.bits;
   const auto p = static_cast<float>(options_.p);
   Ranges out{std::vector<float>(weight.size() / group), {}};
   if (options_.asymmetric) out.zeros.resize(out.scale.size());
+  require_finite(name, weight, columns);
   const auto find = [&](std::size_t k) {
     const auto w = weight.subspan(k * group, group);
-    for (const float value : w) {
-      require(std::isfinite(value), "{}: a weight of row {} is {}, not a finite number", name,
-              k * group / columns, value);
-    }
     if (!options_.asymmetric) {
       out.scale[k] = p == 0 ? symmetric_scale(w, bits) : lp_grid(w, bits, p).scale;
     } else if (p == 0) {
@@ -183,7 +173,7 @@ LrQatMethod::Ranges LrQatMethod::ranges(const std::string& name, std::span<const
 }
 
 void LrQatMethod::start_projection(const ProjectionStart& p) {
-  setup_.parameters.start(p.name + ".A", low_rank_start(setup_.seed, p.index, setup_.rank, p.columns));
+  start_low_rank(p);
   const Ranges& found = ranges_[p.name] = ranges(p.name, p.original, p.columns);
   setup_.parameters.start(p.name + ".scale", found.scale);
 }
@@ -197,46 +187,13 @@ LrQatMethod::Ranges LrQatMethod::take_ranges(const std::string& name, std::span<
   return taken;
 }
 
-std::optional<QuantizedMatrix> LrQatMethod::exported(vk::Device& device, const std::string& module) const {
-  if (!targets_.contains(module) || setup_.scale_dtype != DType::f16) return std::nullopt;
-  return merged(device, module);
-}
-
-QuantizedMatrix LrQatMethod::merged(vk::Device& device, const std::string& name) const {
-  const auto found = targets_.find(name);
-  require(found != targets_.end(), "{} is not trained in this run", name);
-  require(setup_.scale_dtype == DType::f16,
-          "{}: trained with fp32 scales, which no file of codes holds exactly", name);
-  const auto& [linear, index] = found->second;
-  const BaseWeight& base = linear->weights()[index];
-  const auto weight = linear->weight(device, index);
-  const auto scale = device.download<float>(setup_.parameters.at(name + ".scale").value);
-  QuantizedMatrix out{.rows = base.rows,
-                      .columns = base.columns,
-                      .bits = setup_.bits,
-                      .group_size = quantiser(base.columns).group_size,
-                      .symmetric = !options_.asymmetric,
-                      .codes = {},
-                      .grid = {}};
-  const auto zeros = static_cast<const LrQatLinear*>(linear)->zeros(device, index);
-  std::vector<std::uint8_t> codes(weight.size());
-  for (std::size_t k = 0; k < scale.size(); ++k) {
-    const StoredGrid grid =
-        stored_grid(scale[k], zeros.empty() ? 1 << (out.bits - 1) : static_cast<int>(zeros[k]));
-    out.grid.push_back(grid.word);
-    for (std::size_t i = k * out.group_size; i < (k + 1) * out.group_size; ++i) {
-      const float level = std::nearbyint(weight[i] / grid.scale),
-                  code = level + static_cast<float>(grid.zero);
-      if (!(code >= 0 && code <= static_cast<float>(code_steps(out.bits)) && grid.scale * level == weight[i]))
-        fail("{}: weight {} is {}, which is no code of its group", name, i, weight[i]);
-      codes[i] = static_cast<std::uint8_t>(code);
-    }
-  }
-  for (std::size_t row = 0; row < out.rows; ++row) {
-    const auto words = pack_codes(std::span(codes).subspan(row * out.columns, out.columns), out.bits);
-    out.codes.insert(out.codes.end(), words.begin(), words.end());
-  }
-  return out;
+void LrQatMethod::read_grid(vk::Device& device, const std::string&, const Target& target,
+                            std::span<const float> scale, QuantizedMatrix& out) const {
+  const auto zeros = static_cast<const LrQatLinear*>(target.linear)->zeros(device, target.index);
+  out.symmetric = !options_.asymmetric;
+  for (std::size_t k = 0; k < scale.size(); ++k)
+    out.grid.push_back(
+        stored_grid(scale[k], zeros.empty() ? 1 << (out.bits - 1) : static_cast<int>(zeros[k])).word);
 }
 
 // Rates of the paper's reproduction command: 1e-3 for A and B, 1e-5 for s, decay 0, linear warm-up over 10 %;
@@ -250,13 +207,7 @@ const MethodEntry lr_qat_method{.name = "lr-qat",
                                              .weight_decay = 0,
                                              .warmup = 0.1,
                                              .epochs = 1},
-                                .check_option =
-                                    [](std::string_view key, std::string_view value) {
-                                      LrQatOptions scratch;
-                                      set_lr_qat_option(scratch, key, value);
-                                    },
-                                .make = [](const MethodSetup& setup) -> std::unique_ptr<Method> {
-                                  return std::make_unique<LrQatMethod>(setup);
-                                }};
+                                .check_option = check_method_option<LrQatOptions, set_lr_qat_option>,
+                                .make = make_method<LrQatMethod>};
 
 }  // namespace walsh

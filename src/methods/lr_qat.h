@@ -26,18 +26,12 @@ struct LrQatOptions {
 /// Sets one option of `--set lr-qat.KEY=VALUE`; refuses what is not one.
 void set_lr_qat_option(LrQatOptions& options, std::string_view key, std::string_view value);
 
-class LrQatMethod final : public Method {
+class LrQatMethod final : public LowRankMethod {
  public:
   explicit LrQatMethod(const MethodSetup& setup);
 
   Weight reserve_weight(vk::Arena& arena, const std::string& name, DType dtype, const Shape& shape) override;
   std::unique_ptr<Linear> make_linear(std::vector<BaseWeight> weights) override;
-  StartsFrom starts_from() const override { return StartsFrom::original; }
-
-  std::optional<QuantizedMatrix> exported(vk::Device& device, const std::string& module) const override;
-  /// The codes of a target as the last pass computed them; every value w of training is reproduced bit for
-  /// bit.
-  QuantizedMatrix merged(vk::Device& device, const std::string& name) const;
 
   /// s0, and the zeros of an asymmetric grid, from W0 [rows, columns] by the range search; a group each.
   struct Ranges {
@@ -52,15 +46,12 @@ class LrQatMethod final : public Method {
   RequantizeOptions quantiser(std::uint32_t columns) const;
 
  private:
-  struct Target {
-    const LowRankLinear* linear;
-    std::size_t index;  // in the linear layer
-  };
+  LrQatMethod(const MethodSetup& setup, const LrQatOptions& options);
   void start_projection(const ProjectionStart& projection) override;
+  void read_grid(vk::Device& device, const std::string& name, const Target& target,
+                 std::span<const float> scale, QuantizedMatrix& out) const override;
 
   LrQatOptions options_;
-  TileScratch scratch_;
-  std::map<std::string, Target> targets_;
   std::map<std::string, Ranges> ranges_;  // from start to load
 };
 

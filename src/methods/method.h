@@ -43,6 +43,7 @@ struct MethodSetup {
   DType scale_dtype = DType::f16;
   std::string targets{};                     // "q,k,v,o,gate,up,down": projections that are trained
   std::string model{};                       // name of the base model, for the adapter's files
+  std::function<std::string()> config{};     // its config.json, for a method that saves a model
   std::map<std::string, std::string> set{};  // options of the method, "qwha.select" → "omp"
   std::uint64_t seed = 0;
 };
@@ -97,6 +98,9 @@ class Method {
 
   /// Fills what the arenas hold besides the parameters' values: constant tables, frozen state.
   virtual void upload(vk::Device&) {}
+
+  /// Lines for people about what training did to the values, at its end.
+  virtual std::vector<std::string> remarks(vk::Device&) const { return {}; }
 
   /// A trained projection as codes on a grid that give every weight of the last pass bit for bit, where the
   /// method keeps them in a form of its own; nothing where its layers show what they are.

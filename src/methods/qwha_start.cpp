@@ -125,15 +125,6 @@ void QwhaMethod::read(const std::filesystem::path& folder, const ReadBase& base)
   }
 }
 
-namespace {
-
-void check_option(std::string_view key, std::string_view value) {
-  QwhaOptions scratch;
-  set_qwha_option(scratch, key, value);
-}
-
-}  // namespace
-
 // Rank, weight decay and warm-up of the paper's GSM8K runs (arXiv 2509.17428, appendix); one rate for all
 // widths, since the adapter's own scale α = 4000/√(inputs · outputs) carries the width.
 const MethodEntry qwha_method{.name = "qwha",
@@ -145,10 +136,8 @@ const MethodEntry qwha_method{.name = "qwha",
                                            .weight_decay = 0.1,
                                            .warmup = 0.03,
                                            .epochs = 3},
-                              .check_option = check_option,
-                              .make = [](const MethodSetup& setup) -> std::unique_ptr<Method> {
-                                return std::make_unique<QwhaMethod>(setup);
-                              },
+                              .check_option = check_method_option<QwhaOptions, set_qwha_option>,
+                              .make = make_method<QwhaMethod>,
                               .settings = [] { return qwha_settings({}); }};
 
 }  // namespace walsh

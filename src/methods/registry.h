@@ -37,6 +37,29 @@ struct MethodEntry {
   std::vector<std::pair<std::string, std::string>> (*settings)() = nullptr;
 };
 
+/// A row's `make`.
+template <typename M>
+std::unique_ptr<Method> make_method(const MethodSetup& setup) {
+  return std::make_unique<M>(setup);
+}
+
+/// A row's `check_option`, by what sets an option.
+template <typename Options, void (*set_option)(Options&, std::string_view, std::string_view)>
+void check_method_option(std::string_view key, std::string_view value) {
+  Options scratch;
+  set_option(scratch, key, value);
+}
+
+/// The options of a method that --set gives.
+template <typename Options, void (*set_option)(Options&, std::string_view, std::string_view)>
+Options method_options(const MethodSetup& setup) {
+  Options options;
+  const std::string prefix = setup.method + ".";
+  for (const auto& [key, value] : setup.set)
+    if (key.starts_with(prefix)) set_option(options, std::string_view(key).substr(prefix.size()), value);
+  return options;
+}
+
 /// Every method, in the order of the help.
 std::span<const MethodEntry* const> methods();
 

@@ -16,10 +16,10 @@ Activations::Activations(vk::Arena& arena, const ModelConfig& config, std::uint3
   const std::uint64_t T = tokens, C = config.hidden, I = config.intermediate;
   const std::uint64_t H = config.heads, KV = config.kv_heads, D = config.head_dim;
   const auto f32 = [&](const Shape& shape) { return reserve(arena, DType::f32, shape); };
-  const bool training = pass == Pass::training;
+  const bool training = pass != Pass::inference, keeps = pass == Pass::training;
 
   for (std::uint64_t i = 0; i < (training ? config.layers + 1 : 2); ++i) residual.push_back(f32({T, C}));
-  for (std::uint64_t i = 0; i < (training ? config.layers : 1); ++i) {
+  for (std::uint64_t i = 0; i < (keeps ? config.layers : 1); ++i) {
     LayerActivations a;
     a.attention_rstd = f32({T});
     if (config.qk_norm) {

@@ -44,8 +44,9 @@ struct Scratch {
 };
 
 enum class Pass : std::uint8_t {
-  inference,  // layers share their activations
-  training    // every layer keeps its own for the backward
+  inference,    // layers share their activations
+  training,     // every layer keeps its own for the backward
+  checkpointed  // every layer keeps its input alone; its backward computes the rest a second time
 };
 
 class Activations {
@@ -57,6 +58,8 @@ class Activations {
   std::uint32_t tokens() const { return tokens_; }
   std::uint32_t logit_rows() const { return logit_rows_; }
   const LayerActivations& layer(std::size_t index) const { return layers_[index % layers_.size()]; }
+  /// Whether a layer's pass overwrites what the one before it left.
+  bool shares_layers() const { return layers_.size() == 1; }
 
   std::vector<Tensor>
       residual;  // [T, C]: the embedding, then every layer's output (two in turn at inference)

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "io/utf8.h"
 
 namespace walsh {
 namespace {
@@ -31,15 +32,15 @@ std::string architecture_of(const Gguf& file) {
   const auto name = file.text("general.architecture");
   require(name.has_value(), "{}: no \"general.architecture\"", source);
   require(*name == "llama" || *name == "qwen2" || *name == "qwen3",
-          "{}: architecture \"{}\" is not supported; llama, qwen2 and qwen3 are", source, *name);
+          "{}: architecture {} is not supported; llama, qwen2 and qwen3 are", source, in_quotes(*name));
   return *name;
 }
 
 Json rope_json(const Gguf& file, const std::string& prefix) {
   const auto type = file.text(prefix + "rope.scaling.type").value_or("none");
   if (type == "none") return nullptr;
-  require(type == "linear", "{}: rope scaling \"{}\" is not supported; none and linear are",
-          file.path().string(), type);
+  require(type == "linear", "{}: rope scaling {} is not supported; none and linear are", file.path().string(),
+          in_quotes(type));
   return {{"rope_type", "linear"}, {"factor", file.real(prefix + "rope.scaling.factor").value_or(1.0)}};
 }
 

@@ -58,6 +58,7 @@ void layer_forward(Recorder& rec, const LayerContext& model, const LayerWeights&
   // middle → y = middle + mlp(norm(middle))
   rmsnorm_forward(rec, s.mlp_input, a.mlp_rstd, a.middle, w.mlp_norm, c.rms_eps);
   w.gate_up->forward(rec, std::array{a.gate, a.up}, s.mlp_input);
+  if (!y) return;
   swiglu_forward(rec, s.activated, a.gate, a.up);
   w.down->forward(rec, std::array{s.projected}, s.activated);
   add(rec, y, a.middle, s.projected);

@@ -47,8 +47,8 @@ void reserve_reordered(vk::Arena& arena, std::span<Linear* const> linears, std::
 void load_dense(vk::Device& device, const Tensor& tensor, const WeightSource& source,
                 const std::string& name);
 
-/// y = the layer's output for its input x, both [T, C]. With a cache, keys and values go to the rows
-/// in.positions of it and the queries' ranges are over its rows.
+/// y = the layer's output for its input x, both [T, C]; without y, only the activations. With a cache, keys
+/// and values go to the rows in.positions of it and the queries' ranges are over its rows.
 void layer_forward(Recorder& rec, const LayerContext& model, const LayerWeights& w, const Tensor& y,
                    const Tensor& x, const LayerActivations& a, const Scratch& s, const Inputs& in,
                    const LayerCache* cache = nullptr);

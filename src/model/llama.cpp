@@ -47,6 +47,10 @@ void Llama::logits(Recorder& rec, const Activations& a, std::uint32_t first, std
 
 void Llama::backward(Recorder& rec, Activations& a, const Inputs& in) const {
   for (std::size_t i = layers_.size(); i-- > 0;) {
+    if (a.shares_layers() && i + 1 < layers_.size()) {
+      const auto scope = rec.scope("forward again");
+      layer_forward(rec, context(), layers_[i], {}, a.residual[i], a.layer(i), a.scratch, in);
+    }
     const auto scope = rec.scope("backward");
     // Where the embedding is frozen, nothing wants the gradient of the first layer's input.
     layer_backward(rec, context(), layers_[i], a.residual[i], a.layer(i), a.scratch, in,

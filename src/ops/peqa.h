@@ -10,16 +10,17 @@
 
 namespace walsh {
 
-/// Writes the scales into w's grid, rounded to fp16, to nearest and even; zeros stay. scale: f32 [rows,
-/// groups].
-void peqa_grid(Recorder& rec, const QuantizedTensor& w, const Tensor& scale);
+/// Writes the scales into w's grid, rounded to fp16, to nearest and even, and so the offsets, where they are
+/// given and w has them; zeros stay. scale, offset: f32 [rows, groups].
+void peqa_grid(Recorder& rec, const QuantizedTensor& w, const Tensor& scale, const Tensor& offset = {});
 
 /// ds[i] += Σ_t dy[t,i]·u[t,i]. ds: f32 [m, 1]; dy, u: f32 [T, m].
 void peqa_scale_channel(Recorder& rec, const Tensor& ds, const Tensor& dy, const Tensor& u);
 
 /// ds[first + r, k] += Σ_{j in group k} g[r,j]·(q[first + r, j] − z[first + r, k]) for the rows r of g, f32
-/// [R, n]. ds: f32 [m, groups].
-void peqa_scale_group(Recorder& rec, const Tensor& ds, const Tensor& g, const QuantizedTensor& w,
-                      std::uint32_t first);
+/// [R, n]; with float offsets z = 0, and doffset[first + r, k] += Σ g[r,j] unless it is empty. ds, doffset:
+/// f32 [m, groups].
+void peqa_scale_group(Recorder& rec, const Tensor& ds, const Tensor& doffset, const Tensor& g,
+                      const QuantizedTensor& w, std::uint32_t first);
 
 }  // namespace walsh

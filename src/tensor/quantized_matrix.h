@@ -6,6 +6,7 @@
 // where an input stands.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <vector>
 
@@ -62,6 +63,33 @@ struct QuantizedMatrix {
              f16_to_float(static_cast<std::uint16_t>(zero(row, k)));
     return scale(row, k) * (static_cast<float>(code(row, column)) - static_cast<float>(zero(row, k)));
   }
+  /// The code whose weight is nearest, not clipped to the grid. `column` as stored.
+  float code_of(std::uint32_t row, std::uint32_t column, float weight) const {
+    const std::uint32_t k = column / group_size, high = zero(row, k);
+    if (offset)
+      return std::nearbyint((weight - f16_to_float(static_cast<std::uint16_t>(high))) / scale(row, k));
+    return std::nearbyint(weight / scale(row, k)) + static_cast<float>(high);
+  }
+  /// Every weight, [rows, columns] by inputs.
+  std::vector<float> weights() const {
+    std::vector<float> all;
+    all.reserve(std::size_t{rows} * columns);
+    for (std::uint32_t i = 0; i < rows; ++i)
+      for (std::uint32_t j = 0; j < columns; ++j) all.push_back(weight(i, j));
+    return all;
+  }
 };
+
+/// The same codes with float offsets: minima −scale · zero, rounded to fp16.
+inline QuantizedMatrix with_offsets(QuantizedMatrix q) {
+  if (q.offset) return q;
+  for (std::uint32_t& word : q.grid) {
+    const auto scale = static_cast<std::uint16_t>(word);
+    word = grid_word(scale, float_to_f16(-(f16_to_float(scale) * static_cast<float>(word >> 16))));
+  }
+  q.offset = true;
+  q.symmetric = false;
+  return q;
+}
 
 }  // namespace walsh

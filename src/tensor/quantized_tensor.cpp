@@ -21,6 +21,7 @@ QuantizedTensor reserve_quantized(vk::Arena& arena, std::uint32_t rows, std::uin
 }
 
 void upload(vk::Device& device, const QuantizedTensor& to, const QuantizedMatrix& from) {
+  if (to.offset && !from.offset) return upload(device, to, with_offsets(from));
   require(to.rows == from.rows && to.columns == from.columns && to.bits == from.bits &&
               to.group_size == from.group_size && to.offset == from.offset,
           "a quantised matrix [{}, {}] of {} bits in groups of {} for a tensor [{}, {}] of {} bits in groups "

@@ -25,6 +25,7 @@ struct QuantizedTensor {
 QuantizedTensor reserve_quantized(vk::Arena& arena, std::uint32_t rows, std::uint32_t columns,
                                   std::uint32_t bits, std::uint32_t group_size, bool offset = false);
 
+/// Integer zeros become offsets (with_offsets) where `to` has those.
 void upload(vk::Device& device, const QuantizedTensor& to, const QuantizedMatrix& from);
 
 }  // namespace walsh

@@ -22,13 +22,6 @@ QuantizedMatrix download_matrix(vk::Device& device, const QuantizedTensor& q) {
   return matrix;
 }
 
-bool equal(const QuantizedMatrix& matrix, const std::vector<float>& weight) {
-  for (std::uint32_t i = 0; i < matrix.rows; ++i)
-    for (std::uint32_t j = 0; j < matrix.columns; ++j)
-      if (matrix.weight(i, j) != weight[std::size_t{i} * matrix.columns + j]) return false;
-  return true;
-}
-
 /// Columns [first, first + count) of the weights of one linear layer.
 void apply_identity(vk::Device& device, Linear& linear, std::uint32_t first, std::uint32_t count,
                     std::vector<EffectiveLayer>& layers) {
@@ -81,7 +74,7 @@ void visit_layers(vk::Device& device, Session& session, std::uint32_t tokens,
       if (w.bias) device.upload(w.bias.value, biases[i]);
       std::optional<QuantizedMatrix> codes =
           w.is_quantized() ? download_matrix(device, w.quantized) : session.method().exported(device, w.name);
-      if (codes && equal(*codes, layers[i].weight)) layers[i].codes = std::move(codes);
+      if (codes && codes->weights() == layers[i].weight) layers[i].codes = std::move(codes);
       visit(std::move(layers[i]));
     }
   }

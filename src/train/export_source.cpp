@@ -39,7 +39,7 @@ bool ExportSource::keeps_codes(vk::Device& device) const {
   bool kept = base().format().bits > 0;
   if (!kept) return false;
   visit(device, [&](EffectiveLayer&& layer) {
-    kept = kept && layer.codes &&
+    kept = kept && layer.codes && layer.codes->offset == base().format().offset &&
            layer.codes->codes == base().quantized(layer.name, layer.rows, layer.columns).codes;
   });
   return kept;
@@ -48,12 +48,7 @@ bool ExportSource::keeps_codes(vk::Device& device) const {
 std::vector<float> base_weight(const WeightSource& base, const std::string& module, std::uint32_t rows,
                                std::uint32_t columns) {
   if (base.format().bits == 0) return read_floats(base, find_weight(base.config(), module + ".weight"));
-  const QuantizedMatrix matrix = base.quantized(module, rows, columns);
-  std::vector<float> values;
-  values.reserve(std::size_t{rows} * columns);
-  for (std::uint32_t i = 0; i < rows; ++i)
-    for (std::uint32_t j = 0; j < columns; ++j) values.push_back(matrix.weight(i, j));
-  return values;
+  return base.quantized(module, rows, columns).weights();
 }
 
 double max_difference(std::span<const float> a, std::span<const float> b) {

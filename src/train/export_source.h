@@ -21,7 +21,7 @@ class ExportSource {
 
   /// Whether training stood on the GGUF file itself, not on a base made from it.
   bool base_is_gguf() const;
-  /// Whether every layer still is the base's codes, on grids that may have changed.
+  /// Whether every layer still is the base's codes, on grids of the same kind that may have changed.
   bool keeps_codes(vk::Device& device) const;
 
   /// Every linear layer as training evaluated it.

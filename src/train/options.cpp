@@ -139,7 +139,7 @@ RunOptions resolve(RunOptions o) {
   one_of("scale-dtype", o.scale_dtype, {"fp16", "fp32"});
   require(o.scale_dtype == "fp16" || method.base == BaseRule::own_grid,
           "scale-dtype: {} trains on a base whose scales are fp16; leave it out", o.method);
-  one_of("checkpointing", o.checkpointing, {"none"});
+  one_of("checkpointing", o.checkpointing, {"auto", "none", "full"});
   if (o.bits != 0) one_of("bits", std::to_string(o.bits), {"2", "3", "4", "8"});
   require(o.bits == 0 || method.base != BaseRule::dense,
           "bits: {} trains the weights themselves, unquantised; leave it out", o.method);

@@ -39,7 +39,7 @@ struct RunOptions {
   double max_grad_norm = 1.0;
   std::string precision = "auto";
   std::string scale_dtype = "fp16";
-  std::string checkpointing = "none";
+  std::string checkpointing = "auto";
   std::uint32_t eval_every = 0, save_every = 0, keep = 2;
   std::uint32_t sample_tokens = 48;
   std::string sample_prompt;
@@ -86,7 +86,10 @@ void visit_options(Options& o, Visit&& visit) {
   visit("precision", o.precision, true, "auto or fp32: activations and accumulation in fp32");
   visit("scale-dtype", o.scale_dtype, true,
         "the type that the forward rounds scales to: fp16, as files hold them, or fp32");
-  visit("checkpointing", o.checkpointing, true, "none: every layer keeps its activations");
+  visit(
+      "checkpointing", o.checkpointing, false,
+      "none: every layer keeps its activations; full: they are computed again in the backward, with the same "
+      "result; auto: none, or full where that does not fit the device");
   visit("eval-every", o.eval_every, false, "steps between evaluations; 0: only at the end");
   visit("save-every", o.save_every, false, "steps between checkpoints; 0: only at the end");
   visit("keep", o.keep, false, "checkpoints kept");

@@ -8,7 +8,7 @@ namespace walsh {
 Plan plan_run(const ModelConfig& config, const WeightFormat& format, const RunOptions& options) {
   const std::uint32_t tokens = options.batch_size * options.sequence_length;
   const Session session(config, format, options, tokens, true);
-  const PassMemory memory(config, tokens, logit_rows(config, tokens), Pass::training);
+  const PassMemory memory(config, tokens, logit_rows(config, tokens), training_pass(options));
   Plan plan{.weights_bytes = session.weights_bytes(),
             .parameters_bytes = session.parameters().value_bytes() + session.method_bytes(),
             .optimizer_bytes = session.parameters().state_bytes(),
@@ -19,7 +19,9 @@ Plan plan_run(const ModelConfig& config, const WeightFormat& format, const RunOp
   for (const WeightInfo& weight : list_weights(config)) {
     if (weight.kind == WeightKind::linear) weights += static_cast<double>(weight.shape[0] * weight.shape[1]);
   }
-  plan.step_operations = 4 * weights * tokens * options.grad_accumulation;
+  // Forward, forward again, gradients of inputs: two operations a weight and token each.
+  const double products = options.checkpointing == "full" ? 3 : 2;
+  plan.step_operations = 2 * products * weights * tokens * options.grad_accumulation;
   return plan;
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "methods/registry.h"
+#include "model/model_files.h"
 
 namespace walsh {
 
@@ -23,6 +24,7 @@ Session::Session(const ModelConfig& config, const WeightFormat& format, const Ru
                           .scale_dtype = options.scale_dtype == "fp32" ? DType::f32 : DType::f16,
                           .targets = options.targets,
                           .model = options.model,
+                          .config = [model = options.model] { return config_text(model); },
                           .set = options.set,
                           .seed = options.seed};
   if (adapter) {
@@ -44,6 +46,10 @@ void Session::load(vk::Device& device, const WeightSource& source) {
   model_->load(device, source);
   parameters_.upload(device);
   method_->upload(device);
+}
+
+Pass training_pass(const RunOptions& options) {
+  return options.checkpointing == "full" ? Pass::checkpointed : Pass::training;
 }
 
 PassMemory::PassMemory(const ModelConfig& config, std::uint32_t tokens, std::uint32_t logit_rows, Pass pass)

@@ -43,6 +43,9 @@ class Session {
   std::unique_ptr<Llama> model_;
 };
 
+/// How the options' training passes keep activations.
+Pass training_pass(const RunOptions& options);
+
 /// The activations and inputs of a pass over a number of tokens.
 struct PassMemory {
   PassMemory(const ModelConfig& config, std::uint32_t tokens, std::uint32_t logit_rows, Pass pass);

@@ -48,7 +48,7 @@ class Run {
  private:
   void open_model();
   void open_data();
-  void require_room(const WeightFormat& base) const;
+  void require_room(const WeightFormat& base);
   void describe_data();
   void make_base(const fs::path& folder);
   void start();
@@ -143,9 +143,14 @@ WeightFormat Run::base_format() const {
   return format;
 }
 
-// Refuses widths, ranks and groups that do not fit together, and a device that is too small.
-void Run::require_room(const WeightFormat& base) const {
-  const Plan plan = plan_run(original_->config(), base, o_);
+// Refuses widths, ranks and groups that do not fit together, and a device that is too small. Where keeping
+// all activations is too much for it, the run computes them twice, which gives the same bits.
+void Run::require_room(const WeightFormat& base) {
+  Plan plan = plan_run(original_->config(), base, o_);
+  if (o_.checkpointing == "auto") {
+    o_.checkpointing = plan.peak_bytes() <= device_.info().memory_free_bytes ? "none" : "full";
+    plan = plan_run(original_->config(), base, o_);
+  }
   require_memory(device_, plan.weights_bytes, plan.parameters_bytes + plan.optimizer_bytes,
                  plan.activations_bytes);
 }
@@ -271,7 +276,7 @@ TrainReport Run::loop(Progress progress) {
   report.loss_last = progress.loss_last;
   Metrics metrics(run_, progress.step);
   memory_ = std::make_unique<PassMemory>(base_->config(), tokens(), logit_rows(base_->config(), tokens()),
-                                         Pass::training);
+                                         training_pass(o_));
   memory_->arena.commit(device_);
   step_ = std::make_unique<TrainingStep>(device_, *session_, *memory_,
                                          StepOptions{.grad_accumulation = o_.grad_accumulation,
@@ -406,6 +411,7 @@ void Run::evaluate(std::uint32_t step, TrainReport& report, Metrics& metrics) {
 }
 
 void Run::finish(std::uint32_t step, TrainReport& report, Metrics& metrics) {
+  for (const std::string& line : session_->method().remarks(device_)) listener_.say(line);
   evaluate(step, report, metrics);
   // The probe's pass takes the place of the training pass, so that the run stays within its plan.
   evaluator_.reset();

@@ -20,30 +20,9 @@ class Killed : public testing::Test {
   }
 
   std::vector<std::string> arguments(const std::string& out) const {
-    return {"train",
-            "--model",
-            (scratch_ / "model").string(),
-            "--data",
-            (scratch_ / "data.jsonl").string(),
-            "--bits",
-            "2",
-            "--group-size",
-            "32",
-            "--rank",
-            "2",
-            "--steps",
-            std::to_string(steps),
-            "--sequence-length",
-            "16",
-            "--batch-size",
-            "2",
-            "--save-every",
-            "2",
-            "--calibration-sequences",
-            "4",
-            "--out",
-            (scratch_ / out).string(),
-            "--quiet"};
+    return tiny_train_command(
+        scratch_.path(), out,
+        {"--steps", std::to_string(steps), "--save-every=2", "--calibration-sequences=4"});
   }
   std::vector<std::string> losses(const std::string& out) const {
     std::vector<std::string> list;

@@ -63,6 +63,11 @@ const std::vector<Variant>& variants() {
        .group_size = -1,
        .identity = true,
        .smooth = false},
+      {.name = "peqa_offset",
+       .method = "peqa",
+       .base_bits = 4,
+       .set = {{"peqa.train_offset", "on"}},
+       .smooth = false},
       {.name = "lora", .method = "lora", .identity = true, .spread = 0.05f, .learning_rate = 3e-3},
       {.name = "lora_quantized",
        .method = "lora",
@@ -210,6 +215,13 @@ TEST_P(Conformance, TwoMicroBatchesAreOneOfTwiceTheSize) {
   }
 }
 
+TEST_P(Conformance, ActivationsComputedAgainGiveTheSameBits) {
+  const auto model = this->model();
+  const Sequences batch({draw_ids(11, 1), draw_ids(9, 3)});
+  const auto kept = model->gradients(batch);
+  EXPECT_EQ(model->gradients(batch, false, Pass::checkpointed), kept);
+}
+
 TEST_P(Conformance, PreparingTwiceChangesNothing) {
   const auto model = this->model();
   const Sequences batch({draw_ids(12, 4)});
@@ -327,40 +339,6 @@ INSTANTIATE_TEST_SUITE_P(methods, Conformance, testing::ValuesIn(variants()),
 
 // The gradient of PEQA's scales is the chain rule on the gradient of the weights, which full fine-tuning of
 // the dequantised model has: ds = Σ over a group of G ⊙ (q − z).
-class DequantizedSource final : public WeightSource {
- public:
-  explicit DequantizedSource(const LivelySource& base) : base_(base) {}
-  const ModelConfig& config() const override { return base_.config(); }
-  WeightFormat format() const override { return {.dense = DType::f32}; }
-  DType dtype(const WeightInfo&) const override { return DType::f32; }
-  std::vector<std::byte> read(const WeightInfo& weight, DType) const override {
-    const std::vector<float> values = read_floats(*this, weight);
-    const auto bytes = std::as_bytes(std::span(values));
-    return {bytes.begin(), bytes.end()};
-  }
-  std::vector<float> rows(const WeightInfo& weight, std::uint64_t first, std::uint64_t count) const override {
-    if (weight.kind != WeightKind::linear) return base_.rows(weight, first, count);
-    const QuantizedMatrix q = matrix(weight);
-    std::vector<float> values;
-    for (std::uint64_t i = first; i < first + count; ++i) {
-      for (std::uint32_t j = 0; j < q.columns; ++j)
-        values.push_back(q.weight(static_cast<std::uint32_t>(i), j));
-    }
-    return values;
-  }
-  QuantizedMatrix quantized(const std::string& module, std::uint32_t, std::uint32_t) const override {
-    refuse("{}: dense", module);
-  }
-  QuantizedMatrix matrix(const WeightInfo& weight) const {
-    return base_.quantized(weight.name.substr(0, weight.name.rfind('.')),
-                           static_cast<std::uint32_t>(weight.shape[0]),
-                           static_cast<std::uint32_t>(weight.shape[1]));
-  }
-
- private:
-  const LivelySource& base_;
-};
-
 TEST(Peqa, ScaleGradientsFollowFromTheWeights) {
   for (const int group_size : {32, -1}) {
     const LivelySource base(tiny_config("qwen3"), 5, 3, group_size);

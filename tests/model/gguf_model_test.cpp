@@ -1,6 +1,10 @@
 // GGUF files as models: weights, rows of q and k, configuration and tokenizer come out as they went in.
 #include <gtest/gtest.h>
 
+#include <bit>
+#include <functional>
+#include <limits>
+
 #include "base/philox.h"
 #include "io/chat_template.h"
 #include "io/gguf_tokenizer.h"
@@ -185,6 +189,117 @@ const char* const every_kind =
     "\t\u2603!";
 
 }  // namespace
+
+namespace {
+
+/// `values` with one to three entries gone or given something else, of any type.
+std::vector<GgufValue> damaged(std::vector<GgufValue> values, Philox& random) {
+  const auto eight_bytes = [](GgufType type, std::uint64_t value) {
+    return GgufValue{"", type, {reinterpret_cast<const char*>(&value), 8}};
+  };
+  for (std::uint32_t times = 1 + random.below(3); times > 0; --times) {
+    const std::uint32_t at = random.below(static_cast<std::uint32_t>(values.size()));
+    const std::string key = values[at].key;
+    const std::uint32_t number = random.next();
+    const std::string texts[] = {"a", std::string(1, static_cast<char>(number)), "\u0120the", "a b c"};
+    const float reals[] = {0.0f, -1e38f, std::numeric_limits<float>::quiet_NaN()};
+    const std::int32_t integers[] = {-1, 0, static_cast<std::int32_t>(number)};
+    switch (random.below(10)) {
+      case 0:
+        values.erase(values.begin() + at);
+        continue;
+      case 1:
+        values[at] = gguf_count(key, number >> random.below(32));
+        continue;
+      case 2:
+        values[at] = gguf_real(key, std::bit_cast<float>(number));
+        continue;
+      case 3:
+        values[at] = gguf_text(key, std::string(random.below(5), static_cast<char>(number)));
+        continue;
+      case 4:
+        values[at] = gguf_flag(key, number % 2 == 0);
+        continue;
+      case 5:
+        values[at] = gguf_texts(key, texts);
+        continue;
+      case 6:
+        values[at] = gguf_reals(key, reals);
+        continue;
+      case 7:
+        values[at] = gguf_integers(key, integers);
+        continue;
+      case 8:
+        values[at] = eight_bytes(number % 2 == 0 ? GgufType::i64 : GgufType::u64,
+                                 ~std::uint64_t{0} >> random.below(64));
+        values[at].key = key;
+        continue;
+      default:  // a byte of the value as it is
+        if (!values[at].bytes.empty())
+          values[at].bytes[random.below(static_cast<std::uint32_t>(values[at].bytes.size()))] =
+              static_cast<char>(number);
+    }
+  }
+  return values;
+}
+
+/// Rounds in which `read` of a damaged file refused; it may do nothing else but succeed.
+std::size_t refusals(const std::vector<GgufValue>& values, std::span<const GgufTensorInfo> tensors,
+                     std::uint64_t seed, const std::function<void(const std::filesystem::path&)>& read) {
+  const ScratchFolder scratch;
+  Philox random(seed, 0);
+  std::size_t refused = 0;
+  for (int round = 0; round < 200; ++round) {
+    GgufWriter writer(scratch / "d.gguf", damaged(values, random), tensors);
+    for (const GgufTensorInfo& tensor : tensors) {
+      std::uint64_t weights = 1;
+      for (const std::uint64_t extent : tensor.shape) weights *= extent;
+      writer.append(tensor.name, std::vector<std::byte>(weights * 4));
+    }
+    writer.publish();
+    const std::string message = refusal_of([&] { read(scratch / "d.gguf"); });
+    EXPECT_EQ(message.find('\n'), std::string::npos) << message;
+    refused += !message.empty();
+  }
+  return refused;
+}
+
+}  // namespace
+
+// Metadata of any type and value, under keys that a configuration reads.
+TEST(GgufConfig, HostileMetadataIsReadOrRefused) {
+  for (const char* architecture : {"llama", "qwen3"}) {
+    Json json = tiny_config(architecture);
+    json["rope_scaling"] = {{"rope_type", "linear"}, {"factor", 2.0}};
+    const ModelConfig config = parse_config(json, "test");
+    std::vector<GgufValue> values = config_values(config);
+    const std::string prefix = std::string(architecture) + ".";
+    values.push_back(gguf_count(prefix + "attention.sliding_window", 0));
+    values.push_back(gguf_count(prefix + "expert_count", 0));
+    std::vector<GgufTensorInfo> tensors;
+    for (const WeightInfo& w : list_weights(config))
+      tensors.push_back({gguf_name(w.name), GgmlType::f32, w.shape});
+    const std::size_t refused = refusals(values, tensors, 6, [](const std::filesystem::path& path) {
+      const auto model = open_model(path);
+      model->read(list_weights(model->config()).back(), DType::f32);
+      config_text(path);
+    });
+    EXPECT_GT(refused, 50u);
+    EXPECT_LT(refused, 200u);
+  }
+}
+
+TEST(GgufTokenizer, HostileMetadataIsReadOrRefused) {
+  auto values = tokenizer_values(source_dir() / "models/walsh-tiny", 1024);
+  values.push_back(
+      gguf_text("tokenizer.chat_template", "{% for m in messages %}{{ m['content'] }}{% endfor %}"));
+  const std::size_t refused = refusals(values, {}, 7, [](const std::filesystem::path& path) {
+    const Tokenizer tokenizer = Tokenizer::load(path);
+    tokenizer.decode(tokenizer.encode(every_kind), false);
+  });
+  EXPECT_GT(refused, 50u);
+  EXPECT_LT(refused, 200u);
+}
 
 TEST(GgufTokenizer, TheShippedModelsIsTheSameThroughAFile) {
   const ScratchFolder scratch;

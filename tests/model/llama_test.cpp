@@ -176,49 +176,29 @@ TEST(Llama, CoefficientsOfZeroLeaveTheBaseBitForBit) {
 }
 
 // W_q + κ·F·H_rᵀ in double, rounded to fp32.
-class MergedSource final : public WeightSource {
+class MergedSource final : public DequantizedSource {
  public:
   MergedSource(const WeightSource& base, const std::vector<SparseAdapter>& adapters)
-      : base_(base), adapters_(adapters) {}
-  const ModelConfig& config() const override { return base_.config(); }
-  WeightFormat format() const override { return {.dense = DType::f32}; }
-  DType dtype(const WeightInfo&) const override { return DType::f32; }
-  std::vector<std::byte> read(const WeightInfo& weight, DType) const override {
-    const std::vector<float> values = read_floats(*this, weight);
-    const auto bytes = std::as_bytes(std::span(values));
-    return {bytes.begin(), bytes.end()};
-  }
-  std::vector<float> rows(const WeightInfo& weight, std::uint64_t first, std::uint64_t count) const override {
-    if (weight.kind != WeightKind::linear) return base_.rows(weight, first, count);
-    const std::string module = weight.name.substr(0, weight.name.rfind('.'));
-    for (const SparseAdapter& adapter : adapters_) {
-      if (adapter.name == module) return merged(adapter);
-    }
-    refuse("{} has no adapter", module);
-  }
-  QuantizedMatrix quantized(const std::string& module, std::uint32_t, std::uint32_t) const override {
-    refuse("{}: merged weights are dense", module);
-  }
+      : DequantizedSource(base), adapters_(adapters) {}
 
  private:
-  std::vector<float> merged(const SparseAdapter& adapter) const {
-    const QwhaCoefficients& c = adapter.coefficients;
+  std::vector<float> dense(const WeightInfo& weight) const override {
+    const auto adapter =
+        std::ranges::find(adapters_, weight.name.substr(0, weight.name.rfind('.')), &SparseAdapter::name);
+    require(adapter != adapters_.end(), "{} has no adapter", weight.name);
+    const QwhaCoefficients& c = adapter->coefficients;
     const std::size_t n = c.columns;
     std::vector<double> delta(c.rows * n, 0.0);
     for (std::uint32_t i = 0; i < c.rows; ++i) {
       for (std::uint32_t k = c.row_ptr[i]; k < c.row_ptr[i + 1]; ++k) delta[i * n + c.col[k]] = c.values[k];
     }
     reference::wht_t(Hadamard(c.columns), delta.data(), c.rows, qwha_kappa(c.rows, c.columns, 4000.0));
-    const QuantizedMatrix base = base_.quantized(adapter.name, c.rows, c.columns);
-    std::vector<float> weights(delta.size());
-    for (std::uint32_t i = 0; i < c.rows; ++i) {
-      for (std::uint32_t j = 0; j < c.columns; ++j)
-        weights[i * n + j] = static_cast<float>(static_cast<double>(base.weight(i, j)) + delta[i * n + j]);
-    }
+    std::vector<float> weights = DequantizedSource::dense(weight);
+    for (std::size_t i = 0; i < weights.size(); ++i)
+      weights[i] = static_cast<float>(static_cast<double>(weights[i]) + delta[i]);
     return weights;
   }
 
-  const WeightSource& base_;
   const std::vector<SparseAdapter>& adapters_;
 };
 

@@ -81,7 +81,7 @@ TEST_P(PeqaShapes, device_agrees_with_reference) {
     for (std::uint32_t first = 0; first < m; first += 16) {
       const std::uint32_t count = std::min(16u, m - first);
       matmul_backward(rec, g.rows(first, count), dyt.rows(first, count), tx);
-      peqa_scale_group(rec, by_tile, g.rows(first, count), w, first);
+      peqa_scale_group(rec, by_tile, {}, g.rows(first, count), w, first);
     }
     if (groups > 1) return;
     quant_matmul_forward(rec, u, tx, at_one);
@@ -110,6 +110,42 @@ INSTANTIATE_TEST_SUITE_P(shapes, PeqaShapes,
                          testing::Values(Case{1, 8, 1, 4, 8}, Case{5, 96, 33, 2, 32}, Case{9, 60, 70, 3, 20},
                                          Case{17, 172, 37, 4, 172}, Case{7, 64, 18, 8, 16},
                                          Case{13, 130, 65, 3, 130}));
+
+// Beside a float offset the matrix of the scales is q, and the gradient of an offset the sum over its group.
+TEST(peqa, offsets_have_the_sum_of_their_group) {
+  const std::uint32_t m = 5, n = 96, group = 32;
+  const QuantizedMatrix q = reference::random_quantized(m, n, 4, group, 1, true);
+  vk::Arena arena("quantised weight");
+  const QuantizedTensor w = reserve_quantized(arena, m, n, 4, group, true);
+  arena.commit(test::device());
+  upload(test::device(), w, q);
+  const auto g = normal(m * n, 2), before = normal(m * 3, 3), scale = normal(m * 3, 4),
+             offset = normal(m * 3, 5);
+  test::Tensors t;
+  const Tensor ds = t.f32({m, 3}, before), doffset = t.f32({m, 3}, before);
+  test::run([&](Recorder& rec) {
+    peqa_scale_group(rec, ds, doffset, t.f32({m, n}, g), w, 0);
+    peqa_grid(rec, w, t.f32({m, 3}, scale), t.f32({m, 3}, offset));
+  });
+  std::vector<double> want_ds = cast<double>(before), want_doffset = want_ds, size(m * 3, 1.0),
+                      size_ds = size;
+  std::vector<std::uint32_t> words;
+  for (std::uint32_t i = 0; i < m; ++i) {
+    for (std::uint32_t j = 0; j < n; ++j) {
+      const std::size_t k = i * 3 + j / group;
+      const double gradient = g[i * n + j];
+      want_ds[k] += gradient * q.code(i, j);
+      want_doffset[k] += gradient;
+      size[k] += std::abs(gradient);
+      size_ds[k] += 15 * std::abs(gradient);
+    }
+  }
+  test::expect_close(test::read(ds), want_ds, size_ds, group, "ds");
+  test::expect_close(test::read(doffset), want_doffset, size, group, "doffset");
+  for (std::size_t k = 0; k < scale.size(); ++k)
+    words.push_back(grid_word(float_to_f16(scale[k]), float_to_f16(offset[k])));
+  EXPECT_EQ(test::device().download<std::uint32_t>(w.grid), words);
+}
 
 // Ties, subnormals, the largest and what rounds beyond it: bit for bit what the host rounds to.
 TEST(peqa, grid_takes_scales_rounded_as_on_the_host) {

@@ -101,9 +101,10 @@ class DeviceModel {
   }
 
   /// Gradients of the mean loss, one vector a parameter; with `add` on top of the last ones.
-  std::vector<std::vector<float>> gradients(const Sequences& sequences, bool add = false) {
+  std::vector<std::vector<float>> gradients(const Sequences& sequences, bool add = false,
+                                            Pass pass = Pass::training) {
     const auto tokens = static_cast<std::uint32_t>(sequences.ids.size());
-    PassMemory memory(config_, tokens, std::min(tokens, 16u), Pass::training);  // several chunks of logits
+    PassMemory memory(config_, tokens, std::min(tokens, 16u), pass);  // several chunks of logits
     upload(memory, sequences);
     for (const Parameter& parameter : session_->parameters().all()) {
       if (!add) device().clear(parameter.gradient);

@@ -24,21 +24,55 @@ inline Json tiny_config(const std::string& architecture = "llama") {
   return json;
 }
 
+/// A source whose weights are computed, in fp32.
+class ComputedSource : public WeightSource {
+ public:
+  DType dtype(const WeightInfo&) const override { return DType::f32; }
+  std::vector<std::byte> read(const WeightInfo& weight, DType) const override {
+    const std::vector<float> values = rows(weight, 0, weight.shape[0]);
+    const auto bytes = std::as_bytes(std::span(values));
+    return {bytes.begin(), bytes.end()};
+  }
+};
+
+/// A quantised source with its linear layers as dense weights.
+class DequantizedSource : public ComputedSource {
+ public:
+  explicit DequantizedSource(const WeightSource& base) : base_(base) {}
+  const ModelConfig& config() const override { return base_.config(); }
+  WeightFormat format() const override { return {.dense = DType::f32}; }
+  std::vector<float> rows(const WeightInfo& weight, std::uint64_t first, std::uint64_t count) const override {
+    if (weight.kind != WeightKind::linear) return base_.rows(weight, first, count);
+    const std::vector<float> all = dense(weight);
+    const auto begin = all.begin() + static_cast<std::ptrdiff_t>(first * weight.shape[1]);
+    return {begin, begin + static_cast<std::ptrdiff_t>(count * weight.shape[1])};
+  }
+  QuantizedMatrix quantized(const std::string& module, std::uint32_t, std::uint32_t) const override {
+    refuse("{}: dense", module);
+  }
+  QuantizedMatrix matrix(const WeightInfo& weight) const {
+    return base_.quantized(weight.name.substr(0, weight.name.rfind('.')),
+                           static_cast<std::uint32_t>(weight.shape[0]),
+                           static_cast<std::uint32_t>(weight.shape[1]));
+  }
+
+ protected:
+  /// The weight in place of a matrix of the base.
+  virtual std::vector<float> dense(const WeightInfo& weight) const { return matrix(weight).weights(); }
+
+ private:
+  const WeightSource& base_;
+};
+
 /// Weights larger than those of an initialisation, so that every path through the model counts: a source
 /// whose norms and biases are not 1 and 0.
-class LivelySource final : public WeightSource {
+class LivelySource final : public ComputedSource {
  public:
   LivelySource(const Json& json, std::uint64_t seed, std::uint32_t bits = 0, int group_size = 32)
       : config_(parse_config(json, "test")), seed_(seed), bits_(bits), group_size_(group_size) {}
   const ModelConfig& config() const override { return config_; }
   WeightFormat format() const override {
     return {.dense = DType::f32, .bits = bits_, .group_size = group_size_};
-  }
-  DType dtype(const WeightInfo&) const override { return DType::f32; }
-  std::vector<std::byte> read(const WeightInfo& weight, DType) const override {
-    const std::vector<float> values = rows(weight, 0, weight.shape[0]);
-    const auto bytes = std::as_bytes(std::span(values));
-    return {bytes.begin(), bytes.end()};
   }
   std::vector<float> rows(const WeightInfo& weight, std::uint64_t first, std::uint64_t count) const override {
     const std::uint64_t width = weight.shape.size() > 1 ? weight.shape[1] : 1;
@@ -77,6 +111,28 @@ inline void write_tiny_model(const std::filesystem::path& folder, const Json& js
     writer.append(weight.name, source.read(weight, DType::f32));
   writer.publish();
   write_file(folder / "config.json", json.dump());
+}
+
+/// `walsh train` on FOLDER/model and FOLDER/data.jsonl, 2 bits in groups of 32, into FOLDER/OUT, with `more`
+/// flags.
+inline std::vector<std::string> tiny_train_command(const std::filesystem::path& folder,
+                                                   const std::string& out,
+                                                   const std::vector<std::string>& more) {
+  std::vector<std::string> words{"train",
+                                 "--model",
+                                 (folder / "model").string(),
+                                 "--data",
+                                 (folder / "data.jsonl").string(),
+                                 "--out",
+                                 (folder / out).string(),
+                                 "--bits=2",
+                                 "--group-size=32",
+                                 "--rank=2",
+                                 "--sequence-length=16",
+                                 "--batch-size=2",
+                                 "--quiet"};
+  words.insert(words.end(), more.begin(), more.end());
+  return words;
 }
 
 /// A data file of rows {"tokens": [...]}: ids that follow a pattern, so that there is something to learn.

@@ -242,27 +242,39 @@ TEST_F(Exports, AsymmetricCodesGoWhereTheirMinimaFit) {
   EXPECT_TRUE(verify_export(device(), run, scratch_ / "eight.gguf").exact());
 }
 
+namespace {
+
+/// Blocks of Q4_0 and Q4_1 too.
+std::vector<std::byte> four_bit_blocks(GgmlType type, std::span<const float> values) {
+  if (type != GgmlType::q4_0 && type != GgmlType::q4_1) return blocks_of(type, values);
+  const std::size_t size = format_of(type).bytes;
+  std::vector<std::byte> bytes(values.size() / 32 * size);
+  for (std::size_t i = 0; i < values.size() / 32; ++i) {
+    const auto block = values.subspan(32 * i, 32);
+    auto [low, high] = std::ranges::minmax(block);
+    if (type == GgmlType::q4_0) {
+      high = std::max(-low, high) * 15 / 16;
+      low = -high * 16 / 15;
+    }
+    GgmlCodes codes{.d_f16 = float_to_f16((high - low) / 15)};
+    if (type == GgmlType::q4_1) codes.m_f16 = float_to_f16(low);
+    for (std::size_t j = 0; j < 32; ++j)
+      codes.codes[j] = static_cast<std::uint8_t>(
+          std::clamp(std::nearbyint((block[j] - low) / (high - low) * 15), 0.0f, 15.0f));
+    write_codes(type, codes, std::span(bytes).subspan(size * i, size));
+  }
+  return bytes;
+}
+
+}  // namespace
+
 // The file that people run is the file that they train: the same bytes but for the scales.
 TEST_F(Exports, PeqaOnAGgufFileGivesTheFileBack) {
-  const auto q4_1 = [](GgmlType type, std::span<const float> values) {
-    if (type != GgmlType::q4_1) return blocks_of(type, values);
-    std::vector<std::byte> bytes(values.size() / 32 * 20);
-    for (std::size_t i = 0; i < values.size() / 32; ++i) {
-      const auto block = values.subspan(32 * i, 32);
-      const auto [low, high] = std::ranges::minmax(block);
-      GgmlCodes codes{.d_f16 = float_to_f16((high - low) / 15), .m_f16 = float_to_f16(low)};
-      for (std::size_t j = 0; j < 32; ++j)
-        codes.codes[j] = static_cast<std::uint8_t>(
-            std::clamp(std::nearbyint((block[j] - low) / (high - low) * 15), 0.0f, 15.0f));
-      write_codes(type, codes, std::span(bytes).subspan(20 * i, 20));
-    }
-    return bytes;
-  };
   const LivelySource source(tiny_config(), 1);
-  for (const GgmlType type : {GgmlType::q8_0, GgmlType::q4_1}) {
+  for (const GgmlType type : {GgmlType::q4_0, GgmlType::q4_1, GgmlType::q8_0}) {
     const std::string name(format_of(type).name);
     const fs::path model = scratch_ / (name + ".gguf"), back = scratch_ / (name + "-back.gguf");
-    write_gguf_model(model, source, type, GgmlType::f16, {}, q4_1);
+    write_gguf_model(model, source, type, GgmlType::f16, {}, four_bit_blocks);
     RunOptions o = options("peqa", 0, model);
     o.learning_rate = 1e-3;
     o.out = (scratch_ / ("run-" + name)).string();
@@ -291,6 +303,64 @@ TEST_F(Exports, PeqaOnAGgufFileGivesTheFileBack) {
   }
 }
 
+// With trained offsets a base of integer zeros, and a Q4_0 file, leave as Q4_1; a Q4_1 file stays one.
+TEST_F(Exports, PeqaTrainsOffsetsThatQ4_1Holds) {
+  const LivelySource source(tiny_config(), 1);
+  for (const GgmlType type : {GgmlType::q4_0, GgmlType::q4_1}) {
+    const std::string name(format_of(type).name);
+    write_gguf_model(scratch_ / (name + ".gguf"), source, type, GgmlType::f16, {}, four_bit_blocks);
+  }
+  for (const fs::path& model : {fs::path(), scratch_ / "Q4_0.gguf", scratch_ / "Q4_1.gguf"}) {
+    RunOptions o = options("peqa", model.empty() ? 4 : 0, model);
+    o.set["peqa.train_offset"] = "on";
+    o.out = (scratch_ / ("run-" + model.stem().string())).string();
+    const fs::path run = train_run(o), back = scratch_ / ("back-" + model.stem().string() + ".gguf");
+    EXPECT_TRUE(write(run, "gguf", back.filename()).exact) << model;
+    const VerifyReport report = verify_export(device(), run, back);
+    EXPECT_TRUE(report.exact()) << model;
+    const Gguf file = Gguf::open(back);
+    const GgufTensor& after = file.at("blk.0.ffn_up.weight");
+    ASSERT_EQ(after.type, GgmlType::q4_1);
+    if (model.stem() != "Q4_1") continue;
+    const Gguf original = Gguf::open(model);
+    const auto before = original.at("blk.0.ffn_up.weight").bytes;
+    std::size_t moved = 0;
+    for (std::size_t i = 0; i < before.size(); ++i) moved += i % 20 / 2 == 1 && before[i] != after.bytes[i];
+    EXPECT_GT(moved, 10u);
+  }
+  const std::string refusal = refusal_of([&] { write(scratch_ / "run-", "gptq", "gptq"); });
+  EXPECT_TRUE(one_line_with(refusal, "has float offsets"));
+}
+
+TEST_F(Exports, PeqaSaysHowManyScalesTurned) {
+  RunOptions o = options("peqa", 4);
+  o.learning_rate = 0.1;
+  o.max_grad_norm = 0;
+  train_run(o);
+  EXPECT_TRUE(std::ranges::any_of(said_, [](const std::string& line) {
+    return line.starts_with("warning: ") && line.find("scales changed their sign") != std::string::npos;
+  }));
+  o.learning_rate = 1e-5;
+  o.out = (scratch_ / "calm").string();
+  train_run(o);
+  EXPECT_TRUE(std::ranges::none_of(
+      said_, [](const std::string& line) { return line.find("changed their sign") != std::string::npos; }));
+}
+
+// What full fine-tuning of a GGUF file saves is a model folder, and a file again.
+TEST_F(Exports, FullFineTuningTakesAGgufFile) {
+  const fs::path model = scratch_ / "m.gguf";
+  write_gguf_model(model, LivelySource(tiny_config(), 1), GgmlType::f16, GgmlType::f16);
+  RunOptions o = options("full", 0, model);
+  o.rank = 0;
+  const fs::path run = train_run(o);
+  const double trained = loss_of(model, run.string());
+  EXPECT_LT(trained, loss_of(model));
+  EXPECT_EQ(loss_of(run / "adapter"), trained);
+  EXPECT_TRUE(write(run, "gguf", "full.gguf", "F32").exact);
+  EXPECT_EQ(verify_export(device(), run, scratch_ / "full.gguf").max_weight_difference, 0);
+}
+
 TEST_F(Exports, LrQatAndL4qLeaveAsCodesExactly) {
   struct Case {
     std::string method, setting, format;
@@ -308,12 +378,12 @@ TEST_F(Exports, LrQatAndL4qLeaveAsCodesExactly) {
     EXPECT_TRUE(write(run, c.format, out).exact) << name;
     const VerifyReport report = verify_export(device(), run, scratch_ / out);
     EXPECT_EQ(report.max_weight_difference, 0) << name;
-    EXPECT_LT(report.max_logit_difference, 1e-4) << name;
+    EXPECT_EQ(report.max_logit_difference, 0) << name;
     EXPECT_GT(report.change_from_base, 0) << name;
     if (c.format == "gguf")
       EXPECT_EQ(Gguf::open(scratch_ / out).at("blk.0.ffn_up.weight").type, c.type) << name;
     else
-      EXPECT_NEAR(loss_of(scratch_ / out), loss_of(scratch_ / "model", run.string()), 1e-5) << name;
+      EXPECT_EQ(loss_of(scratch_ / out), loss_of(scratch_ / "model", run.string())) << name;
   }
   const std::string refusal = refusal_of([&] { write(scratch_ / "run-l4q", "gptq", "l4q.gptq"); });
   EXPECT_TRUE(one_line_with(refusal, "has float offsets, GPTQ's zeros are whole"));

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/paths.h"
 #include "tests/support/tiny_model.h"
 
 namespace walsh::test {
@@ -28,6 +29,34 @@ TEST(plan, holds_no_matrix_beside_the_stored_base) {
   EXPECT_GT(plan.weights_bytes, 2u * 3 * 1024 * 4096 / 4);  // two layers' gate, up and down in 2 bits
   EXPECT_GT(plan.trained_parameters, 0u);
   EXPECT_LT(plan.peak_bytes() - plan.weights_bytes, std::uint64_t{1024} * 4096 * 4);
+}
+
+// Sizes that the papers give for Llama-2-7B: PEQA's model at 4 bits a channel, 3.77 GB; L4Q's run at one
+// sequence of 2048 tokens, 25.4 GB; LR-QAT's fits a 24 GB card at 1024.
+TEST(plan, llama_2_7b) {
+  const ModelConfig config = read_config(source_dir() / "models/Llama-2-7B");
+  const auto plan = [&](const std::string& method, std::uint32_t tokens, int group_size,
+                        const std::string& checkpointing, std::map<std::string, std::string> set = {}) {
+    RunOptions o;
+    o.method = method;
+    o.bits = 4;
+    o.group_size = group_size;
+    o.batch_size = 1;
+    o.sequence_length = tokens;
+    o.checkpointing = checkpointing;
+    o.set = std::move(set);
+    const bool own_grid = method != "peqa";
+    return plan_run(config, {.dense = DType::bf16, .bits = own_grid ? 0u : 4u, .group_size = group_size},
+                    resolve(o));
+  };
+  EXPECT_NEAR(static_cast<double>(plan("peqa", 1024, -1, "none").weights_bytes), 3.77e9, 0.005e9);
+  const Plan lr_qat = plan("lr-qat", 1024, 128, "none", {{"lr-qat.phi", "int"}});
+  EXPECT_LT(lr_qat.peak_bytes(), 24e9);
+  const Plan kept = plan("l4q", 2048, 128, "none"), again = plan("l4q", 2048, 128, "full");
+  EXPECT_LT(again.peak_bytes(), 20e9);
+  EXPECT_GT(kept.peak_bytes(), 25e9);
+  EXPECT_EQ(again.trained_parameters, 111181824u);  // of rank 4: A and B, and a scale and an offset a group
+  EXPECT_EQ(2 * again.step_operations, 3 * kept.step_operations);
 }
 
 }  // namespace

@@ -216,30 +216,8 @@ TEST_F(Training, ALossThatIsNotFiniteStopsWithTheLastGoodCheckpoint) {
   }
   EXPECT_TRUE(one_line_with(message, "step 2")) << message;
   EXPECT_TRUE(one_line_with(message, "checkpoints/step-00000000")) << message;
-  const Finished finished = run_walsh({"train",
-                                       "--model",
-                                       o.model,
-                                       "--data",
-                                       o.data,
-                                       "--out",
-                                       (scratch_ / "again").string(),
-                                       "--bits",
-                                       "2",
-                                       "--group-size",
-                                       "32",
-                                       "--rank",
-                                       "2",
-                                       "--steps",
-                                       "6",
-                                       "--sequence-length",
-                                       "16",
-                                       "--learning-rate",
-                                       "1e30",
-                                       "--warmup",
-                                       "0",
-                                       "--batch-size",
-                                       "2",
-                                       "--quiet"});
+  const Finished finished = run_walsh(
+      tiny_train_command(scratch_.path(), "again", {"--steps=6", "--learning-rate=1e30", "--warmup=0"}));
   EXPECT_EQ(finished.status, 1) << finished.err;
 }
 

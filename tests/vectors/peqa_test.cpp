@@ -62,7 +62,7 @@ TEST(vectors, peqa) {
     run([&](vk::Recorder& rec) {
       transpose(rec, gyt, tgy);
       matmul_backward(rec, g, gyt, tx);
-      peqa_scale_group(rec, by_tile, g, q, 0);
+      peqa_scale_group(rec, by_tile, {}, g, q, 0);
       if (groups > 1) return;
       quant_matmul_forward(rec, u, tx, q);
       peqa_scale_channel(rec, by_output, tgy, u);

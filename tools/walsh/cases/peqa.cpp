@@ -36,7 +36,7 @@ KernelCase folded(TensorStore& store, const Sizes& s) {
           .shape = fmt::format("{} x {}", s.rows, s.columns),
           .bytes = elements * (4 + s.bits / 8.0),
           .operations = 3 * elements,
-          .record = [=](Recorder& rec) { peqa_scale_group(rec, ds, tg, w, 0); },
+          .record = [=](Recorder& rec) { peqa_scale_group(rec, ds, {}, tg, w, 0); },
           .compare =
               [=, &store] {
                 std::vector<double> expected(std::size_t{s.rows} * q->groups(), 0.0), magnitude = expected;
