@@ -57,7 +57,8 @@ struct Case {
 
 class PeqaShapes : public testing::TestWithParam<Case> {};
 
-// Both ways to the gradient of the scales, at every width of codes, over tiles of 16 rows.
+// Both ways to the gradient of the scales, at every width of codes, over tiles of 64 rows, whose parts of any
+// width begin at multiples of 256 bytes.
 TEST_P(PeqaShapes, device_agrees_with_reference) {
   const auto [tokens, n, m, bits, group_size] = GetParam();
   const QuantizedMatrix q = reference::random_quantized(m, n, bits, group_size, 1);
@@ -78,8 +79,8 @@ TEST_P(PeqaShapes, device_agrees_with_reference) {
   const Tensor g = t.empty({m, n}), u = t.empty({tokens, m});
   test::run([&](Recorder& rec) {
     transpose(rec, dyt, tdy);
-    for (std::uint32_t first = 0; first < m; first += 16) {
-      const std::uint32_t count = std::min(16u, m - first);
+    for (std::uint32_t first = 0; first < m; first += 64) {
+      const std::uint32_t count = std::min(64u, m - first);
       matmul_backward(rec, g.rows(first, count), dyt.rows(first, count), tx);
       peqa_scale_group(rec, by_tile, {}, g.rows(first, count), w, first);
     }

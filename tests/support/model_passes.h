@@ -104,7 +104,9 @@ class DeviceModel {
   std::vector<std::vector<float>> gradients(const Sequences& sequences, bool add = false,
                                             Pass pass = Pass::training) {
     const auto tokens = static_cast<std::uint32_t>(sequences.ids.size());
-    PassMemory memory(config_, tokens, std::min(tokens, 16u), pass);  // several chunks of logits
+    // Several chunks of logits, where the device lets a row of losses begin that often.
+    const auto aligned = static_cast<std::uint32_t>(device().info().limits.storage_alignment / 4);
+    PassMemory memory(config_, tokens, std::min(tokens, std::max(16u, aligned)), pass);
     upload(memory, sequences);
     for (const Parameter& parameter : session_->parameters().all()) {
       if (!add) device().clear(parameter.gradient);
