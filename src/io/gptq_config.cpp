@@ -92,6 +92,9 @@ std::string with_quantization_config(std::string_view config_text, const Quantiz
   require(parse_json(config_text, source).is_object(), "{}: expected a JSON object", source);
   auto json = OrderedJson::parse(config_text);
   json["quantization_config"] = to_json(config);
+  // Loaders take a model in this type, and in bf16 they would round the scales.
+  json.erase("dtype");
+  json["torch_dtype"] = "float16";
   return json.dump(2) + "\n";
 }
 
