@@ -89,7 +89,8 @@ TEST(options, refuses_what_a_method_does_not_have) {
   EXPECT_EQ(refused("qwha", {{"alpha", "8"}}), "alpha: qwha has none; leave it out");
   EXPECT_EQ(refused("qwha", {{"lora.init", "cloq"}}),
             "lora.init=cloq: an option of another method than qwha");
-  EXPECT_EQ(refused("peqa", {{"peqa.init", "cloq"}}), "--set peqa.init: peqa has no options of its own");
+  EXPECT_EQ(refused("peqa", {{"peqa.init", "cloq"}}), "peqa.init: no such option; known is train_offset");
+  EXPECT_EQ(refused("full", {{"full.init", "cloq"}}), "--set full.init: full has no options of its own");
   EXPECT_EQ(refused("lora", {{"lora.init", "svd"}}), "lora.init=svd: expected zero or cloq");
   EXPECT_EQ(refused("lora", {{"lora.init", "cloq"}, {"bits", "2"}}), "accepted");
 }
