@@ -11,10 +11,11 @@
 
 namespace walsh {
 
-/// Whether the device runs faster from texels, and these tensors fit texel buffers.
+/// Whether the device runs faster from texels, and these tensors fit texel buffers and begin where one may.
 inline bool prefers_texels(const vk::DeviceInfo& device, std::initializer_list<const Tensor*> read) {
   return device.tuning.lane_by_lane && std::ranges::all_of(read, [&](const Tensor* tensor) {
-           return ceil_div(tensor->memory.size, 16) <= device.limits.max_texels;
+           return ceil_div(tensor->memory.size, 16) <= device.limits.max_texels &&
+                  tensor->memory.offset % vk::Arena::alignment == 0;  // as any device wants texels
          });
 }
 
