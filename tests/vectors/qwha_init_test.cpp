@@ -103,7 +103,7 @@ void check_case(const VectorCase& c) {
   // The float path, as a layer takes it: the same support, the errors within the tolerance of fp32.
   const std::vector<float> delta(problem.delta.begin(), problem.delta.end());
   const std::vector<float> gram(problem.gram.begin(), problem.gram.end());
-  QwhaOptions options;
+  QwhaOptions options = parse_qwha_options({"select=gram_diag"});
   options.damping = c.param<double>("damping");
   options.floor = published ? 0 : 2;
   const QwhaStart start = qwha_init(std::span<const float>(delta), std::span<const float>(gram), problem.m,
