@@ -31,7 +31,7 @@ enum class QwhaBudgetNorm : std::uint8_t {
 };
 
 struct QwhaOptions {
-  QwhaSelect select = QwhaSelect::omp;
+  QwhaSelect select = QwhaSelect::ols;
   QwhaBudgetNorm budget_norm = QwhaBudgetNorm::weight;
   bool hadamard = true;  // transform=none: F itself is the correction, ΔW = α·F (SHiRA, arXiv 2406.13175)
   bool refine = true;    // least squares on the support; otherwise the spectrum's own values

@@ -25,4 +25,15 @@ Plan plan_run(const ModelConfig& config, const WeightFormat& format, const RunOp
   return plan;
 }
 
+void fit_to_device(const vk::Device& device, const ModelConfig& config, const WeightFormat& format,
+                   RunOptions& options) {
+  Plan plan = plan_run(config, format, options);
+  if (options.checkpointing == "auto") {
+    options.checkpointing = plan.peak_bytes() <= device.info().memory_free_bytes ? "none" : "full";
+    plan = plan_run(config, format, options);
+  }
+  require_memory(device, plan.weights_bytes, plan.parameters_bytes + plan.optimizer_bytes,
+                 plan.activations_bytes);
+}
+
 }  // namespace walsh

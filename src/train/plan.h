@@ -6,6 +6,7 @@
 #include "model/config.h"
 #include "model/weights.h"
 #include "train/options.h"
+#include "vk/device.h"
 
 namespace walsh {
 
@@ -25,5 +26,11 @@ struct Plan {
 
 /// `options` are resolved; `format` is that of the base that is trained on.
 Plan plan_run(const ModelConfig& config, const WeightFormat& format, const RunOptions& options);
+
+/// Refuses widths, ranks and groups that do not fit together, and a device that is too small. Settles
+/// checkpointing=auto: where keeping all activations is too much for the device they are computed twice,
+/// which gives the same bits.
+void fit_to_device(const vk::Device& device, const ModelConfig& config, const WeightFormat& format,
+                   RunOptions& options);
 
 }  // namespace walsh

@@ -1,5 +1,6 @@
 #include "train/step.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstring>
@@ -49,7 +50,8 @@ TrainingStep::TrainingStep(vk::Device& device, Session& session, PassMemory& pas
 
   std::vector<Tensor> gradients;
   for (const Parameters::Range& range : session.parameters().ranges()) gradients.push_back(range.gradient);
-  const Tensor norm_scratch = reserve(state_, DType::f32, {global_norm_scratch(gradients)});
+  const Tensor norm_scratch =
+      reserve(state_, DType::f32, {std::max<std::uint64_t>(1, global_norm_scratch(gradients))});
   rings_.commit(device);
   state_.commit(device);
 
@@ -75,7 +77,11 @@ TrainingStep::TrainingStep(vk::Device& device, Session& session, PassMemory& pas
     {
       const auto scope = rec.scope("update");
       ring_read(rec, step_words_, step_ring_, step_counter_);
-      global_norm(rec, norm, gradients, norm_scratch, options.max_grad_norm);
+      if (gradients.empty()) {
+        rec.clear(norm);  // nothing is trained
+      } else {
+        global_norm(rec, norm, gradients, norm_scratch, options.max_grad_norm);
+      }
       for (const Parameters::Range& range : session.parameters().ranges()) {
         const AdamwOptions adamw_options{.beta1 = beta1,
                                          .beta2 = beta2,

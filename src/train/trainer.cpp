@@ -48,7 +48,6 @@ class Run {
  private:
   void open_model();
   void open_data();
-  void require_room(const WeightFormat& base);
   void describe_data();
   void make_base(const fs::path& folder);
   void start();
@@ -143,18 +142,6 @@ WeightFormat Run::base_format() const {
   return format;
 }
 
-// Refuses widths, ranks and groups that do not fit together, and a device that is too small. Where keeping
-// all activations is too much for it, the run computes them twice, which gives the same bits.
-void Run::require_room(const WeightFormat& base) {
-  Plan plan = plan_run(original_->config(), base, o_);
-  if (o_.checkpointing == "auto") {
-    o_.checkpointing = plan.peak_bytes() <= device_.info().memory_free_bytes ? "none" : "full";
-    plan = plan_run(original_->config(), base, o_);
-  }
-  require_memory(device_, plan.weights_bytes, plan.parameters_bytes + plan.optimizer_bytes,
-                 plan.activations_bytes);
-}
-
 void Run::describe_data() {
   listener_.say(
       fmt::format("data: {} documents, {} tokens ({} predicted) in {} rows of {}; {} truncated, {} dropped",
@@ -203,7 +190,7 @@ TrainReport Run::fresh() {
   require_new(o_.out);
   open_model();
   open_data();
-  require_room(base_format());
+  fit_to_device(device_, original_->config(), base_format(), o_);
   bool calibrates = false;
   if (quantises()) {
     const QuantizeOptions options =
@@ -257,7 +244,7 @@ TrainReport Run::resumed() {
   base_ = open_base(run_, base, o_);
   require(base_fingerprint(*base_) == base.fingerprint,
           "{}: the base is not the one that this run was trained on", base_folder(run_, base).string());
-  require_room(base_->format());
+  fit_to_device(device_, original_->config(), base_->format(), o_);
   session_ = std::make_unique<Session>(base_->config(), base_->format(), o_, tokens(), true);
   // What is frozen in the adapter; trained values come from the checkpoint.
   session_->method().read(run_ / "adapter", base_reader(*base_));

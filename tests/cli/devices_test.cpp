@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "tests/support/process.h"
 #include "tests/support/scratch.h"
+#include "tests/support/tiny_model.h"
 
 namespace walsh::test {
 namespace {
@@ -102,6 +103,50 @@ TEST(cli_bench, an_unknown_op_is_refused_by_name) {
   const Finished finished = run_walsh({"bench", "nonsense"});
   EXPECT_EQ(finished.status, 2);
   EXPECT_NE(finished.err.find("no op is named \"nonsense\""), std::string::npos) << finished.err;
+}
+
+TEST(cli_bench, a_step_of_every_method_is_timed) {
+  const ScratchFolder scratch;
+  write_tiny_model(scratch / "model", tiny_config(), 1);
+  const std::string model = (scratch / "model").string();
+  const Json json =
+      json_of(run_walsh({"bench", "step", "--json", "--model", model, "--method",
+                         "frozen,qwha,peqa,l4q,lr-qat,lora,full", "--group-size", "32", "--rank", "2",
+                         "--batch-size", "1,2", "--sequence-length", "16", "--steps", "1"}));
+  const Json& results = json.at("results");
+  ASSERT_EQ(results.size(), 14);
+  EXPECT_EQ(results[0].at("variant"), "frozen");
+  EXPECT_EQ(results[0].at("trained_parameters"), 0);
+  for (const Json& result : results) {
+    const double seconds = result.at("seconds");
+    EXPECT_EQ(result.at("name"), "step");
+    EXPECT_GT(seconds, 0);
+    EXPECT_GT(result.at("share_of_limit"), 0);
+    EXPECT_GE(result.at("idle_share"), 0);
+    EXPECT_LT(result.at("idle_share"), 1);
+    const double tokens = result.at("shape").get<std::string>().starts_with("1 x 1") ? 16 : 32;
+    EXPECT_NEAR(result.at("tokens_per_second").get<double>() * seconds, tokens, 1e-6 * tokens);
+  }
+  for (std::size_t i = 2; i < results.size(); ++i) EXPECT_GT(results[i].at("trained_parameters"), 0) << i;
+}
+
+TEST(cli_bench, a_step_that_cannot_be_is_refused_before_any_is_timed) {
+  const ScratchFolder scratch;
+  write_tiny_model(scratch / "model", tiny_config(), 1);
+  const std::string model = (scratch / "model").string();
+  const auto refused = [&](std::vector<std::string> words, const char* why) {
+    words.insert(words.begin(), {"bench", "step"});
+    const Finished finished = run_walsh(words);
+    EXPECT_EQ(finished.status, 2);
+    EXPECT_NE(finished.err.find(why), std::string::npos) << finished.err;
+    EXPECT_EQ(finished.err.find("tokens/s"), std::string::npos) << finished.err;
+  };
+  refused({}, "--model is missing");
+  refused({"--model", model, "--sequence-length", "16", "--group-size", "32", "--method", "peqa,hope"},
+          "method: found \"hope\"");
+  refused({"--model", model, "--sequence-length", "16,9999", "--group-size", "32", "--method", "peqa"},
+          "sequence-length: found 9999");
+  refused({"hadamard"}, "step is timed by itself");
 }
 
 }  // namespace

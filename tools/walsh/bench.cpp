@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "bench_step.h"
 #include "cli.h"
 #include "measure.h"
 #include "show.h"
@@ -68,6 +69,7 @@ void bench(const Globals& globals, const std::vector<std::string>& names, const 
 struct Arguments {
   std::vector<std::string> ops;
   std::string shapes;
+  StepBench step{.methods = {"qwha"}, .batch_sizes = {1}, .lengths = {512}, .given = {}, .set = {}};
 };
 
 }  // namespace
@@ -76,16 +78,45 @@ void add_bench(CLI::App& app, Globals& globals) {
   CLI::App* command = app.add_subcommand("bench", "Times kernels against the device's limits");
   std::string names;
   for (const auto& op : registered_ops()) names += " " + op.op;
-  command->footer("Example: walsh bench quant_matmul hadamard\nOps:" + names);
+  command->footer(
+      "Examples: walsh bench quant_matmul hadamard\n"
+      "          walsh bench step --model models/SmolLM2-135M --method qwha,lora,frozen --batch-size 1,4\n"
+      "Ops:" +
+      names);
   add_globals(*command, globals);
   const auto arguments = std::make_shared<Arguments>();
-  command->add_option("op", arguments->ops, "Ops to time; default: all");
+  command->add_option(
+      "op", arguments->ops,
+      "ops to time, default all; or step: whole training steps on random weights, with the flags below");
   command
       ->add_option("--shapes", arguments->shapes,
                    "standard: one shape an op; all: those of real models; default: standard on a CPU driver, "
                    "all on a GPU")
       ->check(CLI::IsMember({"standard", "all"}));
-  command->callback([&globals, arguments] { bench(globals, arguments->ops, arguments->shapes); });
+  StepBench& step = arguments->step;
+  command->add_option("--method", step.methods, "step: methods of walsh train, or frozen: the base alone")
+      ->delimiter(',')
+      ->capture_default_str();
+  command->add_option("--batch-size", step.batch_sizes, "step: sequences a micro-step")
+      ->delimiter(',')
+      ->capture_default_str();
+  command->add_option("--sequence-length", step.lengths, "step: tokens a sequence")
+      ->delimiter(',')
+      ->capture_default_str();
+  command->add_option("--steps", step.steps, "step: timed steps; 0: five, fewer on a slow CPU driver");
+  add_run_options(*command, step.given,
+                  {"model", "bits", "group-size", "rank", "alpha", "targets", "grad-accumulation",
+                   "scale-dtype", "precision", "checkpointing"});
+  command->add_option("--set", step.set, "step: an option of a method, METHOD.KEY=VALUE")->take_all();
+  command->callback([&globals, arguments] {
+    if (std::ranges::find(arguments->ops, "step") == arguments->ops.end()) {
+      bench(globals, arguments->ops, arguments->shapes);
+    } else {
+      require(arguments->ops.size() == 1, "bench: step is timed by itself, found {} names beside it",
+              arguments->ops.size() - 1);
+      bench_step(globals, arguments->step);
+    }
+  });
 }
 
 }  // namespace walsh

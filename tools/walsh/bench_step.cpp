@@ -1,0 +1,187 @@
+#include "bench_step.h"
+
+#include <algorithm>
+#include <chrono>
+#include <random>
+
+#include "calibrate/initialise.h"
+#include "measure.h"
+#include "methods/registry.h"
+#include "model/config.h"
+#include "show.h"
+#include "train/plan.h"
+#include "train/session.h"
+#include "train/step.h"
+
+namespace walsh {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::seconds patience(30);  // of a CPU driver, for one line
+constexpr std::uint32_t standard_steps = 5;
+
+// Sequences of random tokens, each predicting its next.
+struct RandomBatch {
+  std::vector<std::uint32_t> ids, positions, begin, end;
+  std::vector<std::int32_t> targets;
+
+  RandomBatch(const ModelConfig& config, std::uint32_t batch_size, std::uint32_t length, std::uint64_t seed) {
+    std::mt19937_64 random(seed);
+    for (std::uint32_t sequence = 0; sequence < batch_size; ++sequence) {
+      for (std::uint32_t position = 0; position < length; ++position) {
+        ids.push_back(static_cast<std::uint32_t>(random() % config.vocabulary_size));
+        positions.push_back(position);
+        begin.push_back(sequence * length);
+        end.push_back((sequence + 1) * length);
+      }
+      for (std::uint32_t position = 0; position < length; ++position)
+        targets.push_back(
+            position + 1 < length ? static_cast<std::int32_t>(ids[sequence * length + position + 1]) : -1);
+    }
+  }
+  TokenBatch tokens() const {
+    return {.ids = ids, .targets = targets, .positions = positions, .begin = begin, .end = end};
+  }
+};
+
+struct StepTimes {
+  double seconds = 0;     // the median step
+  double host_share = 0;  // of a step, in which the device waits for the host
+};
+
+StepTimes time_steps(TrainingStep& step, const ModelConfig& config, const RunOptions& o, std::uint32_t steps,
+                     bool patient) {
+  std::vector<RandomBatch> data;  // two sets, so that no cache holds a step's whole input
+  for (std::uint64_t set = 0; set < 2; ++set)
+    data.emplace_back(config, o.batch_size, o.sequence_length, o.seed + set);
+  const auto run = [&](std::uint32_t number) {
+    const std::vector<TokenBatch> micro_batches(o.grad_accumulation, data[number % data.size()].tokens());
+    const auto start = Clock::now();
+    step.submit(number, micro_batches, o.learning_rate);
+    step.result();
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  };
+  run(0);  // measures its pieces
+  run(1);  // the first whole one compiles nothing and allocates nothing any more
+  const double host_before = step.host_seconds();
+  std::vector<double> seconds;
+  const auto began = Clock::now();
+  for (std::uint32_t number = 2; seconds.size() < steps; ++number) {
+    seconds.push_back(run(number));
+    if (!patient && Clock::now() - began > patience) break;
+  }
+  double total = 0;
+  for (const double s : seconds) total += s;
+  const auto middle = seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2);
+  std::ranges::nth_element(seconds, middle);
+  return {*middle, (step.host_seconds() - host_before) / total};
+}
+
+// One line: a method at one shape.
+struct StepCase {
+  RunOptions options;
+  WeightFormat format;
+  bool frozen;
+};
+
+OrderedJson measure(const Globals& globals, vk::Device& device, const DeviceRates& rates,
+                    const ModelConfig& config, const StepCase& c, std::uint32_t steps) {
+  const auto& [o, format, frozen] = c;
+  RunOptions kept = o;
+  kept.checkpointing = "none";  // work that is done twice does not count twice
+  const Plan useful = plan_run(config, format, kept);
+
+  const std::uint32_t tokens = o.batch_size * o.sequence_length;
+  const std::unique_ptr<WeightSource> source = random_model(config, format, o.seed);
+  Session session(config, format, o, tokens, !frozen);
+  if (!frozen) start_method(device, session.method(), format.bits == 0 ? source.get() : nullptr, *source, {});
+  session.commit(device, true);
+  session.load(device, *source);
+  PassMemory memory(config, tokens, logit_rows(config, tokens), training_pass(o));
+  memory.arena.commit(device);
+  TrainingStep step(device, session, memory,
+                    {.grad_accumulation = o.grad_accumulation,
+                     .weight_decay = static_cast<float>(o.weight_decay),
+                     .max_grad_norm = static_cast<float>(o.max_grad_norm)});
+  const bool patient = steps > 0 || device.info().type != vk::DeviceType::cpu;
+  const StepTimes times = time_steps(step, config, o, steps > 0 ? steps : standard_steps, patient);
+
+  const double tokens_per_second = tokens * static_cast<double>(o.grad_accumulation) / times.seconds;
+  const double rate = useful.step_operations / times.seconds;
+  const double bytes = 2.0 * static_cast<double>(session.weights_bytes()) * o.grad_accumulation;
+  const std::string method = frozen ? "frozen" : o.method;
+  const std::string shape = fmt::format("{} x {} x {}{}", o.grad_accumulation, o.batch_size,
+                                        o.sequence_length, o.checkpointing == "full" ? ", twice" : "");
+  show(
+      globals,
+      fmt::format("{:<8} {:<22} {:>10.3f} {:>11.1f} {:>10.2f} {:>8.1f} % {:>10.0f} {:>8.4f} %", method, shape,
+                  times.seconds, tokens_per_second, rate * 1e-9, 100 * rate / rates.operations_per_second,
+                  static_cast<double>(device.allocated_bytes()) / (1 << 20), 100 * times.host_share));
+  return {{"name", "step"},
+          {"variant", method},
+          {"shape", shape},
+          {"seconds", times.seconds},
+          {"bytes", bytes},
+          {"gb_per_s", bytes / times.seconds * 1e-9},
+          {"tflop_per_s", rate * 1e-12},
+          {"limit", "arithmetic"},
+          {"share_of_limit", rate / rates.operations_per_second},
+          {"tokens_per_second", tokens_per_second},
+          {"memory_bytes", device.allocated_bytes()},
+          {"trained_parameters", session.parameters().trained()},
+          {"checkpointing", o.checkpointing},
+          {"idle_share", times.host_share}};
+}
+
+}  // namespace
+
+void bench_step(const Globals& globals, const StepBench& bench) {
+  RunOptions options;
+  options.bits = 4;
+  for (const auto& [name, value] : bench.given) set_option(options, name, value);
+  set_assignments(options, bench.set);
+  options.seed = globals.seed;
+  require(!options.model.empty(), "bench step: --model is missing: name a folder with a config.json");
+  const ModelConfig config = read_config(options.model);
+  const auto device = open_device_quietly(globals);
+  std::vector<StepCase> cases;  // all of them are checked before the first is timed
+  for (const std::string& method : bench.methods) {
+    for (const std::uint32_t batch_size : bench.batch_sizes) {
+      for (const std::uint32_t length : bench.lengths) {
+        StepCase c{.options = options, .format = {.dense = DType::bf16}, .frozen = method == "frozen"};
+        RunOptions& o = c.options;
+        o.method = c.frozen ? "qwha" : method;
+        const MethodEntry& entry = find_method(o.method);
+        const BaseRule rule = entry.base;
+        if (rule == BaseRule::dense) o.bits = 0;
+        if (entry.defaults.rank == 0) o.rank = 0;  // a rank is for the methods that have one
+        o.batch_size = batch_size;
+        o.sequence_length = length;
+        o = resolve(o);
+        require(length <= config.context, "sequence-length: found {}, the model's context is {}", length,
+                config.context);
+        if (rule != BaseRule::own_grid) c.format.bits = o.bits;
+        c.format.group_size = o.group_size;
+        fit_to_device(*device, config, c.format, o);
+        cases.push_back(std::move(c));
+      }
+    }
+  }
+  announce(globals, *device);
+  const DeviceRates rates = measure_rates(*device);
+  show(globals,
+       fmt::format("{}: multiplies and adds {:.1f} GFLOP/s; {}, {} bits, groups of {}", device->info().name,
+                   rates.operations_per_second * 1e-9, options.model, options.bits, options.group_size));
+  show(globals,
+       fmt::format("{:<8} {:<22} {:>10} {:>11} {:>10} {:>10} {:>10} {:>10}", "method", "accumulation x batch",
+                   "s a step", "tokens/s", "GFLOP/s", "of limit", "MiB", "idle"));
+  OrderedJson results = OrderedJson::array();
+  for (const StepCase& c : cases) results.push_back(measure(globals, *device, rates, config, c, bench.steps));
+  print_json(globals, {{"device", device->info().name},
+                       {"driver", device->info().driver},
+                       {"arithmetic_tflop_per_s", rates.operations_per_second * 1e-12},
+                       {"results", results}});
+}
+
+}  // namespace walsh
