@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Starts of QWHA compared at the same density: the error of the layers' outputs that each leaves, and with --steps the loss
-after the same fine-tuning, as Markdown tables. Results are kept in --out; a run that was stopped continues. Examples:
+after the same fine-tuning, as Markdown tables. Results are kept in --out; what was stopped continues. Examples:
 
     tools/compare_starts.py --model smollm2 --data train.txt --out errors --bits 4 --density 0.04 0.08
     tools/compare_starts.py --model models/walsh-tiny --data models/walsh-tiny/data/task --out trained --bits 2 \\
@@ -9,7 +9,6 @@ after the same fine-tuning, as Markdown tables. Results are kept in --out; a run
 import argparse
 import json
 import pathlib
-import shutil
 
 from experiment import geometric_mean, mean_and_spread, table, walsh
 
@@ -61,6 +60,7 @@ def main():
     arguments.add_argument("--learning-rate", type=float, default=2e-4)
     arguments.add_argument("--calibration-sequences", type=int, default=16)
     arguments.add_argument("--calibration-length", type=int, default=256)
+    arguments.add_argument("--save-every", type=int, default=5, help="steps; what a run that is stopped loses")
     a = arguments.parse_args()
     out = pathlib.Path(a.out)
 
@@ -72,8 +72,6 @@ def main():
                 for seed in a.seeds:
                     name = f"{bits}-{density}-{start.replace(', ', '_').replace(' ', '-')}-{seed}"
                     run = out / name
-                    if run.exists() and not (out / f"{name}.json").exists():
-                        shutil.rmtree(run)
                     command = ["train", "--model", a.model, "--data", a.data, "--out", run, "--method", "qwha",
                                "--bits", bits, "--group-size", a.group_size, "--quantizer", a.quantizer,
                                "--set", f"qwha.density={density}"]
@@ -83,7 +81,9 @@ def main():
                                 "--sequence-length", a.sequence_length if a.steps else 16,
                                 "--learning-rate", a.learning_rate, "--warmup", 0.05, "--weight-decay", 0,
                                 "--calibration-sequences", a.calibration_sequences, "--calibration-length",
-                                a.calibration_length, "--seed", seed]
+                                a.calibration_length, "--save-every", a.save_every, "--seed", seed]
+                    if (run / "config.yaml").exists():
+                        command.append("--resume")
                     if a.calibration:
                         command += ["--calibration", a.calibration]
                     if a.eval_data and a.steps:
