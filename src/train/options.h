@@ -44,6 +44,7 @@ struct RunOptions {
   std::uint32_t sample_tokens = 48;
   std::string sample_prompt;
   bool deterministic_plan = true;
+  std::string tuning;
   std::uint64_t seed = 0;
   std::map<std::string, std::string> set;  // "qwha.select" → "omp", "quantize.damping" → "0.1"
 };
@@ -96,7 +97,11 @@ void visit_options(Options& o, Visit&& visit) {
   visit("sample-prompt", o.sample_prompt, false, "prompt of the text sample at every evaluation");
   visit("sample-tokens", o.sample_tokens, false, "length of that sample");
   visit("trace", o.trace, false, "file for a Chrome trace of the last step, by device timestamps");
-  visit("deterministic-plan", o.deterministic_plan, true, "choose kernels without measuring");
+  visit("deterministic-plan", o.deterministic_plan, true,
+        "choose kernels without measuring; false: by what walsh tune found on this device, now if never "
+        "before");
+  visit("tuning", o.tuning, true,
+        "choices of kernels, as walsh tune prints them; a run that measured names them here");
   visit("seed", o.seed, true, "seed of everything random");
 }
 

@@ -7,20 +7,12 @@
 #include <filesystem>
 
 #include "base/file.h"
+#include "vk/cache_folder.h"
 #include "vk/instance.h"
 #include "vk/result.h"
 
 namespace walsh::vk {
 namespace {
-
-// Caches live in $XDG_CACHE_HOME/walsh or ~/.cache/walsh; empty where neither is known.
-std::filesystem::path cache_folder() {
-  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache && *cache)
-    return std::filesystem::path(cache) / "walsh";
-  if (const char* home = std::getenv("HOME"); home && *home)
-    return std::filesystem::path(home) / ".cache/walsh";
-  return {};
-}
 
 std::uint32_t compute_family(const DeviceInfo& info) {
   std::uint32_t count = 0;

@@ -1,6 +1,7 @@
 // devices, doctor and bench as a person runs them.
 #include <gtest/gtest.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "tests/support/process.h"
 #include "tests/support/scratch.h"
@@ -147,6 +148,47 @@ TEST(cli_bench, a_step_that_cannot_be_is_refused_before_any_is_timed) {
   refused({"--model", model, "--sequence-length", "16,9999", "--group-size", "32", "--method", "peqa"},
           "sequence-length: found 9999");
   refused({"hadamard"}, "step is timed by itself");
+}
+
+TEST(cli_tune, choices_are_kept_and_a_run_names_them) {
+  const ScratchFolder scratch;
+  const std::map<std::string, std::string> caches{{"XDG_CACHE_HOME", (scratch / "cache").string()}};
+  const Json json = json_of(run_walsh({"tune", "--json"}, caches));
+  const std::string choices = json.at("choices");
+  EXPECT_TRUE(std::filesystem::exists(json.at("path").get<std::string>()));
+  ASSERT_FALSE(json.at("measured").empty());
+  for (const Json& measured : json.at("measured")) EXPECT_GT(measured.at("seconds"), 0);
+
+  write_tiny_model(scratch / "model", tiny_config(), 1);
+  write_token_rows(scratch / "data.jsonl", 4, 17, 2);
+  const auto file = std::filesystem::last_write_time(json.at("path").get<std::string>());
+  json_of(run_walsh({"train",
+                     "--json",
+                     "--model",
+                     (scratch / "model").string(),
+                     "--data",
+                     (scratch / "data.jsonl").string(),
+                     "--out",
+                     (scratch / "run").string(),
+                     "--bits",
+                     "4",
+                     "--group-size",
+                     "32",
+                     "--rank",
+                     "2",
+                     "--steps",
+                     "1",
+                     "--batch-size",
+                     "1",
+                     "--sequence-length",
+                     "16",
+                     "--calibration-sequences",
+                     "2",
+                     "--deterministic-plan",
+                     "false"},
+                    caches));
+  EXPECT_EQ(std::filesystem::last_write_time(json.at("path").get<std::string>()), file);  // measured once
+  EXPECT_NE(read_text(scratch / "run" / "config.yaml").find(choices), std::string::npos);
 }
 
 }  // namespace

@@ -63,5 +63,6 @@ void add_generate(CLI::App& app, Globals& globals);
 void add_export(CLI::App& app, Globals& globals);
 void add_verify(CLI::App& app, Globals& globals);
 void add_report(CLI::App& app, Globals& globals);
+void add_tune(CLI::App& app, Globals& globals);
 
 }  // namespace walsh

@@ -32,6 +32,7 @@ int main(int argc, char** argv) {
   walsh::add_export(app, globals);
   walsh::add_verify(app, globals);
   walsh::add_bench(app, globals);
+  walsh::add_tune(app, globals);
   walsh::add_report(app, globals);
   try {
     app.parse(argc, argv);

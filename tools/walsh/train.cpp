@@ -10,6 +10,7 @@
 #include "methods/registry.h"
 #include "quantize/options.h"
 #include "train/trainer.h"
+#include "tune.h"
 
 namespace walsh {
 namespace {
@@ -68,7 +69,7 @@ class Console final : public TrainListener {
 /// Trains. A lost device ends the run, unless `recover`: then the device is opened anew and the run goes on
 /// from its last checkpoint, as long as it gets past the step where it was lost last.
 TrainReport train_through_losses(const Globals& globals, std::unique_ptr<vk::Device>& device,
-                                 const RunOptions& options, bool resume, bool recover, Console& console) {
+                                 RunOptions& options, bool resume, bool recover, Console& console) {
   for (std::uint32_t step = 0;;) {
     try {
       return train(*device, options, resume, console, stop_requested);
@@ -78,7 +79,7 @@ TrainReport train_through_losses(const Globals& globals, std::unique_ptr<vk::Dev
       step = std::max(reached, 1u);
       resume = std::filesystem::exists(std::filesystem::path(options.out) / "config.yaml");
       device.reset();
-      device = open_device_quietly(globals);
+      device = open_device_of(globals, options);
       console.say(
           fmt::format("the device was lost after step {} and is opened anew; the run goes on from its last "
                       "checkpoint",
@@ -146,7 +147,7 @@ void add_train(CLI::App& app, Globals& globals) {
     require(!options.model.empty(), "--model is missing: name the model's folder");
     require(!options.data.empty(), "--data is missing: name a .jsonl or .txt file, or a folder of them");
 
-    auto device = open_device_quietly(globals);
+    auto device = open_device_of(globals, options);
     std::signal(SIGINT, on_interrupt);
     Console console(globals, device);
     const TrainReport report = train_through_losses(globals, device, options, resume, recover, console);
