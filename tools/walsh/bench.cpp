@@ -5,6 +5,7 @@
 #include "cli.h"
 #include "measure.h"
 #include "show.h"
+#include "train/precision.h"
 
 namespace walsh {
 namespace {
@@ -29,8 +30,8 @@ std::vector<RegisteredOp> chosen_ops(const std::vector<std::string>& names) {
 }
 
 OrderedJson measure(const Globals& globals, vk::Device& device, const KernelCase& kernel,
-                    const DeviceRates& rates, bool hurry) {
-  const Speed speed = measure_speed(device, kernel, rates, hurry);
+                    const DeviceRates& rates, bool hurry, vk::Precision operands) {
+  const Speed speed = measure_speed(device, kernel, rates, hurry, operands);
   const double gb = speed.bytes_per_second * 1e-9, tflop = speed.operations_per_second * 1e-12;
   show(globals, fmt::format("{:<14} {:<34} {:<30} {:>10.3f} {:>9.2f} {:>10.2f}  {:>3.0f} % of {}", kernel.op,
                             kernel.variant, kernel.shape, speed.seconds * 1e3, gb, tflop * 1e3,
@@ -40,11 +41,18 @@ OrderedJson measure(const Globals& globals, vk::Device& device, const KernelCase
           {"tflop_per_s", tflop},     {"limit", speed.limit},      {"share_of_limit", speed.share}};
 }
 
-void bench(const Globals& globals, const std::vector<std::string>& names, const std::string& shapes) {
+void bench(const Globals& globals, const std::vector<std::string>& names, const std::string& shapes,
+           const std::string& precision) {
   const auto ops = chosen_ops(names);
   const auto device = open_device(globals);
+  const ChosenPrecision chosen = choose_precision(device->info(), precision);
+  if (!chosen.note.empty()) say(globals, chosen.note);
   const bool all = shapes == "all" || (shapes.empty() && device->info().type != vk::DeviceType::cpu);
   const DeviceRates rates = measure_rates(*device);
+  for (const vk::Precision operands : {vk::Precision::fp16, vk::Precision::bf16})
+    if (const double rate = rates.operations(operands); rate > 0)
+      show(globals, fmt::format("{}: {} matrices {:.1f} GFLOP/s", device->info().name, vk::name_of(operands),
+                                rate * 1e-9));
   show(globals, fmt::format("{}: copies {:.1f} GB/s, multiplies and adds {:.1f} GFLOP/s", device->info().name,
                             rates.bytes_per_second * 1e-9, rates.operations_per_second * 1e-9));
   show(globals, fmt::format("{:<14} {:<34} {:<30} {:>10} {:>9} {:>10}  {}", "kernel", "variant", "shape",
@@ -55,19 +63,22 @@ void bench(const Globals& globals, const std::vector<std::string>& names, const 
     TensorStore store(*device);
     for (const auto& kernel : op.factory(store, all ? CaseSize::all : CaseSize::standard)) {
       const bool hurry = !all && std::chrono::steady_clock::now() - start > patience;
-      results.push_back(measure(globals, *device, kernel, rates, hurry));
+      results.push_back(measure(globals, *device, kernel, rates, hurry, chosen.operands));
     }
   }
   print_json(globals, {{"device", device->info().name},
                        {"driver", device->info().driver},
+                       {"precision", vk::name_of(chosen.operands)},
                        {"copy_gb_per_s", rates.bytes_per_second * 1e-9},
                        {"arithmetic_tflop_per_s", rates.operations_per_second * 1e-12},
+                       {"fp16_matrices_tflop_per_s", rates.fp16_matrices_per_second * 1e-12},
+                       {"bf16_matrices_tflop_per_s", rates.bf16_matrices_per_second * 1e-12},
                        {"results", results}});
 }
 
 struct Arguments {
   std::vector<std::string> ops;
-  std::string shapes;
+  std::string shapes, precision = "auto";
 };
 
 }  // namespace
@@ -85,7 +96,13 @@ void add_bench(CLI::App& app, Globals& globals) {
                    "standard: one shape an op; all: those of real models; default: standard on a CPU driver, "
                    "all on a GPU")
       ->check(CLI::IsMember({"standard", "all"}));
-  command->callback([&globals, arguments] { bench(globals, arguments->ops, arguments->shapes); });
+  command
+      ->add_option("--precision", arguments->precision,
+                   "operands of matrix products: fp32, or fp16 or bf16 on matrix units; auto: fp32")
+      ->check(CLI::IsMember({"auto", "fp32", "fp16", "bf16"}))
+      ->capture_default_str();
+  command->callback(
+      [&globals, arguments] { bench(globals, arguments->ops, arguments->shapes, arguments->precision); });
 }
 
 }  // namespace walsh
