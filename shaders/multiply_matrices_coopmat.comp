@@ -1,7 +1,7 @@
 //! variants: OPERAND=f16,bf16
-// C = Σ_k (k + 16 · rounds · A B), k < 8, [M, N] a subgroup, with A [M, K] and B [K, N] of 16 bits: nothing but products of
-// cooperative matrices. Eight independent chains keep the units busy; sixteen products a round hide the loop. The chains
-// begin at different values, so that no compiler makes one of them all.
+// C = Σ_k (k + rounds · A B), k < 8, [M, N] a subgroup, with A [M, K] and B [K, N] of 16 bits: nothing but products of
+// cooperative matrices. Eight independent chains keep the units busy and hide the loop. They begin at different values,
+// so that no compiler makes one of them all.
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #include "lib/operand.glsl"
@@ -31,9 +31,7 @@ void main() {
     sum[k] = coopmat<float, gl_ScopeSubgroup, M, N, gl_MatrixUseAccumulator>(float(k));
   }
   for (uint round = 0; round < args.rounds; ++round) {
-    [[unroll]] for (uint step = 0; step < 16; ++step) {
-      [[unroll]] for (uint k = 0; k < 8; ++k) sum[k] = coopMatMulAdd(a, b, sum[k]);
-    }
+    [[unroll]] for (uint k = 0; k < 8; ++k) sum[k] = coopMatMulAdd(a, b, sum[k]);
   }
   [[unroll]] for (uint k = 1; k < 8; ++k) sum[0] += sum[k];
   const uint subgroup = gl_WorkGroupID.x * (WORKGROUP / SUBGROUP) + gl_SubgroupID;

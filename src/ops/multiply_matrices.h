@@ -6,7 +6,7 @@
 
 namespace walsh {
 
-/// C_s = Σ_k (k + 16 · rounds · A B), k < 8, for every subgroup s. c: f32 [subgroups, m, n], ab: f32, A [m,
+/// C_s = Σ_k (k + rounds · A B), k < 8, for every subgroup s. c: f32 [subgroups, m, n], ab: f32, A [m,
 /// k] and behind it B [k, n], for the shape that the device multiplies with such `operands` (vk/matrices.h).
 /// The subgroups are multiples of 4.
 void multiply_matrices(Recorder& rec, const Tensor& c, const Tensor& ab, vk::Precision operands,
@@ -14,7 +14,7 @@ void multiply_matrices(Recorder& rec, const Tensor& c, const Tensor& ab, vk::Pre
 
 /// Multiplications and additions of the rounds in one subgroup.
 constexpr double multiply_matrices_operations(const vk::MatrixShape& shape, std::uint32_t rounds) {
-  return 2.0 * shape.m * shape.n * shape.k * 8 * 16 * rounds;
+  return 2.0 * shape.m * shape.n * shape.k * 8 * rounds;
 }
 
 }  // namespace walsh

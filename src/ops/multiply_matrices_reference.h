@@ -14,7 +14,7 @@ std::vector<T> multiply_matrices(const std::vector<T>& ab, std::size_t m, std::s
     for (std::size_t j = 0; j < n; ++j) {
       T sum = T(0);
       for (std::size_t e = 0; e < k; ++e) sum += ab[i * k + e] * ab[m * k + e * n + j];
-      c[i * n + j] += sum * T(8.0 * 16 * rounds);
+      c[i * n + j] += sum * T(8.0 * rounds);
     }
   }
   return c;

@@ -61,7 +61,7 @@ std::vector<double> sample_seconds(vk::Device& device, const std::function<void(
 double matrix_rate(vk::Device& device, vk::Precision operands) {
   const vk::MatrixShape shape = vk::matrix_shape(device.info(), operands);
   if (!shape) return 0;
-  constexpr std::uint32_t rounds = 16;
+  constexpr std::uint32_t rounds = 256;
   const std::uint64_t subgroups = device.info().type == vk::DeviceType::cpu ? 64 : 16384;
   TensorStore store(device);
   const Tensor c = store.empty({subgroups, shape.m, shape.n}),

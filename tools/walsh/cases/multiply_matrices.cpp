@@ -28,7 +28,7 @@ KernelCase make(TensorStore& store, vk::Precision operands, const vk::MatrixShap
                 for (const double value : wide) absolute.push_back(std::abs(value));
                 const auto one = reference::multiply_matrices(wide, shape.m, shape.n, shape.k, rounds);
                 const auto size = reference::multiply_matrices(absolute, shape.m, shape.n, shape.k, rounds);
-                Comparison result{store.read(c), {}, {}, 16.0 * rounds * shape.k};
+                Comparison result{store.read(c), {}, {}, 8.0 * rounds * shape.k};
                 for (std::uint64_t s = 0; s < subgroups; ++s) {
                   result.expected.insert(result.expected.end(), one.begin(), one.end());
                   result.magnitude.insert(result.magnitude.end(), size.begin(), size.end());
@@ -43,8 +43,8 @@ std::vector<KernelCase> cases(TensorStore& store, CaseSize size) {
   for (const vk::Precision operands : {vk::Precision::fp16, vk::Precision::bf16}) {
     const vk::MatrixShape shape = vk::matrix_shape(store.device().info(), operands);
     if (!shape) continue;
-    list.push_back(size == CaseSize::check ? make(store, operands, shape, 8, 2)
-                                           : make(store, operands, shape, 4096, 32));
+    list.push_back(size == CaseSize::check ? make(store, operands, shape, 8, 3)
+                                           : make(store, operands, shape, 4096, 512));
   }
   return list;
 }
