@@ -1,6 +1,7 @@
 #include "ops/matmul.h"
 
 #include "ops/gemm.h"
+#include "ops/matrix_tile.h"
 #include "shaders/matmul.h"
 
 namespace walsh {
@@ -60,6 +61,11 @@ void matmul_forward_tile(Recorder& rec, const Tensor& y, const Tensor& x, const 
     const MatmulArgs args{
         static_cast<std::uint32_t>(tokens),        static_cast<std::uint32_t>(n), count,
         static_cast<std::uint32_t>(begin + first), static_cast<std::uint32_t>(m), static_cast<bool>(bias)};
+    if (const auto tile = choose_matrix_tile(rec, tokens, count)) {
+      dispatch_matrices(rec, "matmul_forward_coopmat", {y, x, part, bias ? bias : x}, args, *tile, tokens,
+                        count, {n}, {type});
+      return;
+    }
     if (reads_texels(rec.device().info(), {n, m, count}, {x.memory.size, part.size})) {
       const GemmTile tile = choose_texel_tile(tokens, tokens <= 8 ? 8 : 16);
       rec.dispatch("matmul_forward_texels", {y, x, part, bias ? bias : x}, args,
@@ -90,6 +96,11 @@ void matmul_backward_tile(Recorder& rec, const Tensor& dx, const Tensor& dy, con
     const MatmulArgs args{
         static_cast<std::uint32_t>(tokens),        static_cast<std::uint32_t>(n), count,
         static_cast<std::uint32_t>(begin + first), static_cast<std::uint32_t>(m), accumulate || first > 0};
+    if (const auto tile = choose_matrix_tile(rec, tokens, n)) {
+      dispatch_matrices(rec, "matmul_backward_coopmat", {dx, dy, part}, args, *tile, tokens, n,
+                        {n, m, count, begin + first}, {type});
+      return;
+    }
     if (reads_texels(rec.device().info(), {n, m, count}, {dy.memory.size, part.size})) {
       const GemmTile tile = choose_texel_tile(tokens, 16);
       rec.dispatch("matmul_backward_texels", {dx, dy, part}, args, groups_for(tile, tokens, n),
@@ -119,6 +130,11 @@ void matmul_backward_weight_tile(Recorder& rec, const Tensor& dw, const Tensor& 
   for_parts(rec, dw, [&](const vk::Slice& part, std::uint32_t first, std::uint32_t count) {
     const MatmulArgs args{static_cast<std::uint32_t>(tokens),        static_cast<std::uint32_t>(n), count,
                           static_cast<std::uint32_t>(begin + first), static_cast<std::uint32_t>(m), 0};
+    if (const auto tile = choose_matrix_tile(rec, count, n)) {
+      dispatch_matrices(rec, "matmul_backward_weight_coopmat", {part, dy, x}, args, *tile, count, n,
+                        {n, m, count, begin + first});
+      return;
+    }
     if (reads_texels(rec.device().info(), {n, m, count}, {dy.memory.size, x.memory.size})) {
       const GemmTile tile = choose_texel_tile(count, 8);
       rec.dispatch("matmul_backward_weight_texels", {part, dy, x}, args, groups_for(tile, count, n),

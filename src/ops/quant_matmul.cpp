@@ -1,6 +1,7 @@
 #include "ops/quant_matmul.h"
 
 #include "ops/gemm.h"
+#include "ops/matrix_tile.h"
 #include "shaders/quant_matmul.h"
 
 namespace walsh {
@@ -36,6 +37,12 @@ void quant_matmul_forward(Recorder& rec, const Tensor& y, const Tensor& x, const
   expect_rows("quant_matmul_forward", "x", x, w.columns, tokens);
   expect_rows("quant_matmul_forward", "y", y, w.rows, tokens);
   if (bias) expect("quant_matmul_forward", "bias", bias, DType::f32, {w.rows});
+  if (const auto tile = choose_matrix_tile(rec, tokens, w.rows)) {
+    dispatch_matrices(rec, "quant_matmul_forward_coopmat", {y, x, w.codes, w.grid, bias ? bias : x},
+                      arguments(w, tokens, static_cast<bool>(bias)), *tile, tokens, w.rows, {w.columns},
+                      {w.bits, w.group_size % 8 == 0, w.offset});
+    return;
+  }
   if (reads_texels(rec, w, x)) {
     const GemmTile tile = choose_texel_tile(tokens, tokens <= 8 ? 8 : 32);
     rec.dispatch("quant_matmul_forward_texels", {y, x, w.codes, w.grid, bias ? bias : x},
@@ -56,6 +63,12 @@ void quant_matmul_backward(Recorder& rec, const Tensor& dx, const Tensor& dy, co
   expect_weight("quant_matmul_backward", w);
   expect_rows("quant_matmul_backward", "dy", dy, w.rows, tokens);
   expect_rows("quant_matmul_backward", "dx", dx, w.columns, tokens);
+  if (const auto tile = choose_matrix_tile(rec, tokens, w.columns)) {
+    dispatch_matrices(rec, "quant_matmul_backward_coopmat", {dx, dy, w.codes, w.grid},
+                      arguments(w, tokens, accumulate), *tile, tokens, w.columns, {w.columns, w.rows},
+                      {w.bits, w.group_size % 8 == 0, w.offset});
+    return;
+  }
   if (reads_texels(rec, w, dy)) {
     const GemmTile tile = choose_texel_tile(tokens, 32);
     rec.dispatch("quant_matmul_backward_texels", {dx, dy, w.codes, w.grid}, arguments(w, tokens, accumulate),

@@ -8,9 +8,19 @@
 #include <limits>
 #include <vector>
 
+#include "vk/device_info.h"
+
 namespace walsh {
 
 inline double tolerance(double length) { return 4 * std::sqrt(length); }
+
+/// What a product may be off by in the same units beyond that, when both its operands are rounded: u to a
+/// side, where u is 2^-11 (fp16) or 2^-8 (bf16), so (1 + u)² − 1 of Σ|aᵢ·bᵢ| at most.
+inline double operand_rounding(vk::Precision operands) {
+  if (operands == vk::Precision::fp32) return 0;
+  const double u = operands == vk::Precision::fp16 ? 0x1p-11 : 0x1p-8;
+  return (2 * u + u * u) * 0x1p24;
+}
 
 struct WorstError {
   double error = 0;       // in units of eps · magnitude; NaN when the kernel's result is

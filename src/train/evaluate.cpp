@@ -10,7 +10,7 @@ namespace walsh {
 double Evaluation::perplexity() const { return std::exp(loss); }
 
 Evaluator::Evaluator(vk::Device& device, const Session& session, std::uint32_t batch_size,
-                     std::uint32_t sequence_length)
+                     std::uint32_t sequence_length, vk::Precision operands)
     : device_(device),
       session_(session),
       batch_size_(batch_size),
@@ -20,24 +20,24 @@ Evaluator::Evaluator(vk::Device& device, const Session& session, std::uint32_t b
                                                Pass::inference)),
       memory_(*own_memory_) {
   memory_.arena.commit(device);
-  record();
+  record(operands);
 }
 
 Evaluator::Evaluator(vk::Device& device, const Session& session, PassMemory& memory, std::uint32_t batch_size,
-                     std::uint32_t sequence_length)
+                     std::uint32_t sequence_length, vk::Precision operands)
     : device_(device),
       session_(session),
       batch_size_(batch_size),
       sequence_length_(sequence_length),
       memory_(memory) {
-  record();
+  record(operands);
 }
 
-void Evaluator::record() {
+void Evaluator::record(vk::Precision operands) {
   vk::Recorder before(device_);
   session_.model().prepare(before);
   prepare_ = before.finish();
-  vk::Recorder rec(device_);
+  vk::Recorder rec(device_, false, operands);
   session_.model().forward(rec, memory_.activations, memory_.inputs);
   session_.model().loss(rec, memory_.activations, memory_.inputs, false);
   recording_ = rec.finish();

@@ -28,19 +28,20 @@ struct ChoiceAccuracy {
 
 class Evaluator {
  public:
-  /// `session` is committed, loaded, and made for at least batch_size · sequence_length tokens.
+  /// `session` is committed, loaded, and made for at least batch_size · sequence_length tokens. `operands`:
+  /// of matrix products.
   Evaluator(vk::Device& device, const Session& session, std::uint32_t batch_size,
-            std::uint32_t sequence_length);
+            std::uint32_t sequence_length, vk::Precision operands = vk::Precision::fp32);
   /// The same in a pass's memory of batch_size · sequence_length tokens, which must outlive it; between
   /// passes of its owner.
   Evaluator(vk::Device& device, const Session& session, PassMemory& memory, std::uint32_t batch_size,
-            std::uint32_t sequence_length);
+            std::uint32_t sequence_length, vk::Precision operands = vk::Precision::fp32);
 
   Evaluation run(const Dataset& dataset);
   ChoiceAccuracy run(const std::vector<ChoiceItem>& items);
 
  private:
-  void record();
+  void record(vk::Precision operands);
   /// Nats of every token of a batch; 0 where nothing is predicted.
   std::vector<float> losses(const Batch& batch);
 

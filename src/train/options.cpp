@@ -135,7 +135,7 @@ RunOptions resolve(RunOptions o) {
             "{}={}: an option of another method than {}", key, value, o.method);
   one_of("quantizer", o.quantizer, {"rtn", "gptq", "magr-gptq"});
   one_of("schedule", o.schedule, {"cosine", "linear", "constant"});
-  one_of("precision", o.precision, {"auto", "fp32"});
+  one_of("precision", o.precision, {"auto", "fp32", "fp16", "bf16"});
   one_of("scale-dtype", o.scale_dtype, {"fp16", "fp32"});
   require(o.scale_dtype == "fp16" || method.base == BaseRule::own_grid,
           "scale-dtype: {} trains on a base whose scales are fp16; leave it out", o.method);

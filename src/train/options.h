@@ -84,7 +84,9 @@ void visit_options(Options& o, Visit&& visit) {
         "a ratio of the steps below 1, steps from 1; negative: the method's default");
   visit("weight-decay", o.weight_decay, true, "decoupled weight decay; negative: the method's default");
   visit("max-grad-norm", o.max_grad_norm, true, "gradients are clipped to this norm; 0: not");
-  visit("precision", o.precision, true, "auto or fp32: activations and accumulation in fp32");
+  visit("precision", o.precision, true,
+        "operands of matrix products: fp32, or fp16 or bf16 where the device multiplies such matrices; all "
+        "else is fp32; auto: fp32");
   visit("scale-dtype", o.scale_dtype, true,
         "the type that the forward rounds scales to: fp16, as files hold them, or fp32");
   visit(

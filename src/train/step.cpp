@@ -63,7 +63,7 @@ TrainingStep::TrainingStep(vk::Device& device, Session& session, PassMemory& pas
     prepare_ = rec.finish();
   }
   {
-    vk::Recorder rec(device, options.profile);
+    vk::Recorder rec(device, options.profile, options.operands);
     ring_read(rec, pass.words, input_ring_, input_counter_);
     ring_advance(rec, input_counter_);
     model.forward(rec, a, pass.inputs);

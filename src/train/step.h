@@ -22,6 +22,8 @@ struct StepOptions {
   float weight_decay = 0;
   float max_grad_norm = 1;
   bool profile = false;  // timestamps for times()
+  /// Of the micro-step's matrix products.
+  vk::Precision operands = vk::Precision::fp32;
 };
 
 struct StepResult {

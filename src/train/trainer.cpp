@@ -19,6 +19,7 @@
 #include "train/evaluate.h"
 #include "train/generate.h"
 #include "train/plan.h"
+#include "train/precision.h"
 #include "train/report.h"
 #include "train/run_folder.h"
 #include "train/schedule.h"
@@ -40,7 +41,15 @@ double seconds_since(Clock::time_point start) {
 class Run {
  public:
   Run(vk::Device& device, const RunOptions& options, TrainListener& listener, const std::atomic<bool>& stop)
-      : device_(device), o_(options), listener_(listener), stop_(stop), run_(options.out) {}
+      : device_(device),
+        o_(options),
+        precision_(choose_precision(device.info(), o_.precision)),
+        listener_(listener),
+        stop_(stop),
+        run_(options.out) {
+    // What ran, so that a resumed run rounds alike wherever it goes on.
+    if (!precision_.note.empty()) o_.precision = vk::name_of(precision_.operands);
+  }
 
   TrainReport fresh();
   TrainReport resumed();
@@ -66,6 +75,7 @@ class Run {
 
   vk::Device& device_;
   RunOptions o_;
+  ChosenPrecision precision_;
   TrainListener& listener_;
   const std::atomic<bool>& stop_;
   fs::path run_;  // where files go: staged at first, then options.out
@@ -269,10 +279,12 @@ TrainReport Run::loop(Progress progress) {
                                          StepOptions{.grad_accumulation = o_.grad_accumulation,
                                                      .weight_decay = static_cast<float>(o_.weight_decay),
                                                      .max_grad_norm = static_cast<float>(o_.max_grad_norm),
-                                                     .profile = !o_.trace.empty()});
+                                                     .profile = !o_.trace.empty(),
+                                                     .operands = precision_.operands});
   const Schedule schedule = Schedule::make(o_.schedule, o_.learning_rate, steps_, o_.warmup);
   BatchStream stream(data_, packing_, o_.batch_size, o_.seed);
   stream.seek({progress.epoch, progress.batch});
+  if (!precision_.note.empty()) listener_.say(precision_.note);
   listener_.say(
       fmt::format("training: {} steps of {} x {} x {} tokens, {} trained parameters, {:.1f} MiB on {}",
                   steps_, o_.grad_accumulation, o_.batch_size, o_.sequence_length, report.trained_parameters,
@@ -374,8 +386,8 @@ void Run::evaluate(std::uint32_t step, TrainReport& report, Metrics& metrics) {
   OrderedJson line = {{"step", step}};
   if (eval_data_) {
     if (!evaluator_)
-      evaluator_ =
-          std::make_unique<Evaluator>(device_, *session_, *memory_, o_.batch_size, o_.sequence_length);
+      evaluator_ = std::make_unique<Evaluator>(device_, *session_, *memory_, o_.batch_size,
+                                               o_.sequence_length, precision_.operands);
     const Evaluation evaluation = evaluator_->run(*eval_data_);
     report.eval_loss = evaluation.loss;
     line["eval_loss"] = evaluation.loss;

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "vk/cache_folder.h"
+#include "vk/cooperative_matrix.h"
 #include "vk/instance.h"
 #include "vk/result.h"
 
@@ -45,12 +46,15 @@ Device::Device(DeviceInfo info, bool statistics)
   v13.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES;
   v13.synchronization2 = VK_TRUE;
   v13.maintenance4 = VK_TRUE;
+  v13.subgroupSizeControl = VK_TRUE;
+  v13.computeFullSubgroups = VK_TRUE;
   VkPhysicalDeviceVulkan12Features v12{};
   v12.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES;
   v12.pNext = &v13;
   v12.timelineSemaphore = VK_TRUE;
   v12.storageBuffer8BitAccess = info_.features.storage8;
   v12.shaderFloat16 = info_.features.fp16;
+  v12.vulkanMemoryModel = info_.features.coopmat;
   VkPhysicalDeviceVulkan11Features v11{};
   v11.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES;
   v11.pNext = &v12;
@@ -68,12 +72,25 @@ Device::Device(DeviceInfo info, bool statistics)
   VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR executables{};
   executables.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR;
   executables.pipelineExecutableInfo = VK_TRUE;
-  const char* extensions[] = {VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME};
-  if (statistics_) {
-    v13.pNext = &executables;
-    device_info.enabledExtensionCount = 1;
-    device_info.ppEnabledExtensionNames = extensions;
-  }
+  VkPhysicalDeviceCooperativeMatrixFeaturesKHR matrices{};
+  matrices.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR;
+  matrices.cooperativeMatrix = VK_TRUE;
+  VkPhysicalDeviceShaderBfloat16FeaturesKHR bfloat16{};
+  bfloat16.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_BFLOAT16_FEATURES_KHR;
+  bfloat16.shaderBFloat16Type = VK_TRUE;
+  bfloat16.shaderBFloat16CooperativeMatrix = VK_TRUE;
+  std::vector<const char*> extensions;
+  const auto enable = [&](const char* extension, auto& extension_features) {
+    extensions.push_back(extension);
+    extension_features.pNext = v13.pNext;
+    v13.pNext = &extension_features;
+  };
+  if (statistics_) enable(VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME, executables);
+  if (info_.features.coopmat) enable(VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME, matrices);
+  if (info_.features.coopmat && info_.features.bf16 && info_.matrices.bf16)
+    enable(VK_KHR_SHADER_BFLOAT16_EXTENSION_NAME, bfloat16);
+  device_info.enabledExtensionCount = static_cast<std::uint32_t>(extensions.size());
+  device_info.ppEnabledExtensionNames = extensions.data();
   check(vkCreateDevice(info_.handle, &device_info, nullptr, &device_), "vkCreateDevice");
   volkLoadDevice(device_);
   vkGetDeviceQueue(device_, queue_family_, 0, &queue_);
@@ -110,7 +127,7 @@ const Kernel& Device::kernel(std::string_view module, std::span<const std::uint3
   const auto found = kernels_.find(key);
   if (found != kernels_.end()) return *found->second;
   auto kernel = std::make_unique<Kernel>(device_, pipeline_cache_, find_module(module), constants,
-                                         info_.limits.max_invocations, statistics_);
+                                         info_.limits, statistics_);
   return *kernels_.emplace(std::move(key), std::move(kernel)).first->second;
 }
 

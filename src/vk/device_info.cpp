@@ -7,7 +7,9 @@
 #include <charconv>
 #include <string_view>
 
+#include "vk/cooperative_matrix.h"
 #include "vk/instance.h"
+#include "vk/matrices.h"
 #include "vk/quirks.h"
 #include "vk/result.h"
 #include "vk/switches.h"
@@ -93,6 +95,10 @@ Features read_features(VkPhysicalDevice device, const std::vector<std::string>& 
   VkPhysicalDeviceFeatures2 features{};
   features.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2;
   features.pNext = &v11;
+  // Extensions' features are asked for only where the extension is there.
+  VkPhysicalDeviceCooperativeMatrixFeaturesKHR matrices{};
+  matrices.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR;
+  if (contains(extensions, VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME)) v13.pNext = &matrices;
   vkGetPhysicalDeviceFeatures2(device, &features);
   VkPhysicalDeviceVulkan13Properties properties13{};
   properties13.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_PROPERTIES;
@@ -105,16 +111,31 @@ Features read_features(VkPhysicalDevice device, const std::vector<std::string>& 
   result.storage16 = v11.storageBuffer16BitAccess;
   result.storage8 = v12.storageBuffer8BitAccess;
   result.fp16 = v12.shaderFloat16;
-  result.bf16 = contains(extensions, "VK_KHR_shader_bfloat16");
+  result.bf16 = contains(extensions, VK_KHR_SHADER_BFLOAT16_EXTENSION_NAME);
   result.int64 = features.features.shaderInt64;
   result.int_dot = properties13.integerDotProduct4x8BitPackedSignedAccelerated;
-  result.coopmat = contains(extensions, "VK_KHR_cooperative_matrix");
+  // Kernels on them set their subgroup size, unless there is only one, and the extension's memory model is
+  // Vulkan's.
+  const bool sized = properties13.minSubgroupSize == properties13.maxSubgroupSize ||
+                     (properties13.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT);
+  result.coopmat = matrices.cooperativeMatrix && v12.vulkanMemoryModel && sized;
   result.coopmat2 = contains(extensions, "VK_NV_cooperative_matrix2");
   constexpr VkSubgroupFeatureFlags wanted =
       VK_SUBGROUP_FEATURE_BASIC_BIT | VK_SUBGROUP_FEATURE_SHUFFLE_BIT | VK_SUBGROUP_FEATURE_ARITHMETIC_BIT;
   result.subgroups = (subgroup.supportedOperations & wanted) == wanted &&
                      (subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT);
   return result;
+}
+
+bool multiplies_bfloat16(VkPhysicalDevice device, const Features& found) {
+  VkPhysicalDeviceShaderBfloat16FeaturesKHR bfloat16{};
+  bfloat16.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_BFLOAT16_FEATURES_KHR;
+  VkPhysicalDeviceFeatures2 features{};
+  features.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2;
+  features.pNext = &bfloat16;
+  if (!found.bf16) return false;
+  vkGetPhysicalDeviceFeatures2(device, &features);
+  return bfloat16.shaderBFloat16Type && bfloat16.shaderBFloat16CooperativeMatrix;
 }
 
 DeviceInfo describe(VkPhysicalDevice device) {
@@ -152,6 +173,8 @@ DeviceInfo describe(VkPhysicalDevice device) {
     info.features = read_features(device, extensions, subgroup);
     info.limits.subgroup_min = v13.minSubgroupSize;
     info.limits.subgroup_max = v13.maxSubgroupSize;
+    info.limits.max_subgroups = v13.maxComputeWorkgroupSubgroups;
+    if (info.features.coopmat) read_matrices(info, multiplies_bfloat16(device, info.features));
   }
   info.limits.max_storage_range = core.limits.maxStorageBufferRange;
   info.limits.max_texels = core.limits.maxTexelBufferElements;
@@ -220,6 +243,11 @@ std::string_view name_of(DeviceType type) {
       return "other";
   }
   return "other";
+}
+
+std::string_view name_of(Precision precision) {
+  constexpr std::string_view names[] = {"fp32", "fp16", "bf16"};
+  return names[static_cast<std::size_t>(precision)];
 }
 
 std::vector<std::string> names_of(const Features& features) {

@@ -14,6 +14,10 @@ namespace walsh::vk {
 enum class DeviceType : std::uint8_t { discrete, integrated, virtual_gpu, cpu, other };
 std::string_view name_of(DeviceType type);
 
+/// The type of a matrix product's operands; sums are fp32 always.
+enum class Precision : std::uint8_t { fp32, fp16, bf16 };
+std::string_view name_of(Precision precision);
+
 /// Optional features. Every kernel has a path without each of them.
 struct Features {
   bool storage16 = false;  // 16-bit values in storage buffers
@@ -31,6 +35,12 @@ struct Features {
 /// coopmat ...
 std::vector<std::string> names_of(const Features& features);
 
+/// What a subgroup multiplies at once: [m, k] by [k, n], with sums in fp32. All 0: nothing.
+struct MatrixShape {
+  std::uint32_t m = 0, n = 0, k = 0;
+  explicit operator bool() const { return m > 0; }
+};
+
 struct Limits {
   std::uint64_t max_storage_range = 0;  // bytes of one binding
   std::uint64_t max_texels = 0;         // elements of one texel buffer
@@ -41,6 +51,7 @@ struct Limits {
   std::uint32_t max_push_bytes = 0;
   std::array<std::uint32_t, 3> max_groups{};
   std::uint32_t subgroup_min = 0, subgroup_max = 0;
+  std::uint32_t max_subgroups = 0;  // of a workgroup whose kernel sets its subgroup size
   float timestamp_nanoseconds = 0;  // a tick; 0: no timestamps
 };
 
@@ -53,6 +64,9 @@ struct Tuning {
   bool lane_by_lane = false;
   /// Matrix products with as many results take the largest tiles, which pay once they fill a GPU.
   std::uint64_t large_tile_results = std::uint64_t{512} * 128 * 128;
+  /// Of products on cooperative matrices: sums that an invocation holds in registers, at most, and the depth
+  /// of a slab.
+  std::uint32_t matrix_sums = 64, matrix_depth = 32;
 };
 
 struct DeviceInfo {
@@ -70,6 +84,9 @@ struct DeviceInfo {
   Features features;
   Limits limits;
   Tuning tuning;
+  struct {
+    MatrixShape fp16, bf16;
+  } matrices;                            // as the driver offers them; vk/matrices.h says what is used
   std::vector<std::string_view> quirks;  // names of the rows of the quirk table that hold here
   bool statistics = false;               // the driver tells what its compiler made of a kernel
   std::string cache_key;                 // vendor, device and driver build: names caches

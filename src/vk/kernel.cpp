@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "vk/instance.h"
+#include "vk/module_features.h"
 #include "vk/result.h"
 
 namespace walsh::vk {
@@ -19,7 +20,7 @@ const Module& find_module(std::string_view name) {
 }
 
 Kernel::Kernel(VkDevice device, VkPipelineCache cache, const Module& module,
-               std::span<const std::uint32_t> constants, std::uint32_t max_invocations, bool statistics)
+               std::span<const std::uint32_t> constants, const Limits& limits, bool statistics)
     : device_(device),
       name_(module.name),
       constants_(constants.begin(), constants.end()),
@@ -42,8 +43,9 @@ Kernel::Kernel(VkDevice device, VkPipelineCache cache, const Module& module,
   }
   const std::uint64_t invocations =
       std::uint64_t{interface_.local_size[0]} * interface_.local_size[1] * interface_.local_size[2];
-  require(invocations <= max_invocations, "kernel {}: a workgroup of {} invocations, the device allows {}",
-          name_, invocations, max_invocations);
+  require(invocations <= limits.max_invocations,
+          "kernel {}: a workgroup of {} invocations, the device allows {}", name_, invocations,
+          limits.max_invocations);
 
   std::vector<VkDescriptorSetLayoutBinding> bindings;
   for (std::uint32_t i = 0; i < interface_.bindings.size(); ++i) {
@@ -84,6 +86,13 @@ Kernel::Kernel(VkDevice device, VkPipelineCache cache, const Module& module,
   info.stage.pName = "main";
   info.stage.pSpecializationInfo = &specialization;
   info.layout = layout_;
+  VkPipelineShaderStageRequiredSubgroupSizeCreateInfo subgroup_size{};
+  subgroup_size.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO;
+  subgroup_size.requiredSubgroupSize = limits.subgroup_min;
+  if (features_of(module.spirv).subgroups) {
+    info.stage.flags = VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT;
+    if (limits.subgroup_min < limits.subgroup_max) info.stage.pNext = &subgroup_size;
+  }
   if (statistics_) info.flags = VK_PIPELINE_CREATE_CAPTURE_STATISTICS_BIT_KHR;
   const VkResult created = vkCreateComputePipelines(device_, cache, 1, &info, nullptr, &pipeline_);
   vkDestroyShaderModule(device_, shader, nullptr);

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "vk/device_info.h"
 #include "vk/handles.h"
 #include "vk/modules.h"
 #include "vk/reflect.h"
@@ -22,10 +23,11 @@ using KernelStatistics = std::vector<std::pair<std::string, double>>;
 
 class Kernel {
  public:
-  /// Builds the pipeline; with `statistics` the driver keeps what its compiler has to say. Refuses by name:
-  /// more constants than the module declares, a workgroup beyond the device.
+  /// Builds the pipeline; with `statistics` the driver keeps what its compiler has to say. A module that
+  /// works by subgroups gets full ones of the device's smallest size. Refuses by name: more constants than
+  /// the module declares, a workgroup beyond the device.
   Kernel(VkDevice device, VkPipelineCache cache, const Module& module,
-         std::span<const std::uint32_t> constants, std::uint32_t max_invocations, bool statistics = false);
+         std::span<const std::uint32_t> constants, const Limits& limits, bool statistics = false);
   Kernel(const Kernel&) = delete;
   Kernel& operator=(const Kernel&) = delete;
   ~Kernel();

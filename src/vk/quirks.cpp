@@ -5,7 +5,13 @@
 namespace walsh::vk {
 namespace {
 
-void read_through_texels(DeviceInfo& info) { info.tuning.lane_by_lane = true; }
+void read_through_texels(DeviceInfo& info) {
+  info.tuning.lane_by_lane = true;
+  // llvmpipe writes a product of 8 x 8 x 8 out as some hundred instructions: GPUs' tiles take minutes to
+  // compile.
+  info.tuning.matrix_sums = 16;
+  info.tuning.matrix_depth = 16;
+}
 void without_matrices(DeviceInfo& info) { info.features.coopmat = info.features.coopmat2 = false; }
 
 constexpr Quirk table[] = {

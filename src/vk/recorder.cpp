@@ -86,8 +86,10 @@ std::vector<ScopeTime> Recording::scope_times() const {
   return times;
 }
 
-Recorder::Recorder(Device& device, bool profile)
-    : recording_(device), profile_(profile && device.info().limits.timestamp_nanoseconds > 0) {
+Recorder::Recorder(Device& device, bool profile, Precision operands)
+    : recording_(device),
+      profile_(profile && device.info().limits.timestamp_nanoseconds > 0),
+      operands_(operands) {
   VkCommandPoolCreateInfo info{};
   info.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO;
   info.queueFamilyIndex = device.queue_family();

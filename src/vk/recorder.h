@@ -77,10 +77,12 @@ class Recording {
 
 class Recorder {
  public:
-  /// `profile`: write timestamps around every scope and dispatch.
-  explicit Recorder(Device& device, bool profile = false);
+  /// `profile`: write timestamps around every scope and dispatch. `operands`: what ops may round the operands
+  /// of matrix products to (ops/matrix_tile.h).
+  explicit Recorder(Device& device, bool profile = false, Precision operands = Precision::fp32);
 
   Device& device() { return recording_.device_[0]; }
+  Precision operands() const { return operands_; }
 
   /// Records one dispatch. `buffers` in binding order; their number, the size of `args` and the constants are
   /// checked against the module, naming it. `args` is the push-constant struct of the op (4-byte scalars).
@@ -132,6 +134,7 @@ class Recorder {
 
   Recording recording_;
   bool profile_;
+  Precision operands_;
   VkCommandBuffer commands_ = nullptr;
   std::size_t piece_dispatches_ = 0;
   std::size_t open_scopes_ = 0;
@@ -140,8 +143,8 @@ class Recorder {
 
 /// Runs what `record` records, once, and waits.
 template <typename Record>
-void run_once(Device& device, Record&& record) {
-  Recorder recorder(device);
+void run_once(Device& device, Record&& record, Precision operands = Precision::fp32) {
+  Recorder recorder(device, false, operands);
   record(recorder);
   Recording recording = recorder.finish();
   device.wait(device.submit(recording));

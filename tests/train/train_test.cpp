@@ -16,6 +16,7 @@
 #include "tests/support/process.h"
 #include "tests/support/scratch.h"
 #include "tests/support/tiny_model.h"
+#include "train/precision.h"
 #include "train/run_folder.h"
 
 namespace walsh::test {
@@ -201,6 +202,24 @@ TEST_F(Training, AccumulationIsALargerBatch) {
   double square = 0;
   for (std::size_t i = 0; i < c.size(); ++i) square += (c[i] - d[i]) * (c[i] - d[i]);
   EXPECT_LT(std::sqrt(square / static_cast<double>(c.size())), 0.01 * 4 * large.learning_rate);
+}
+
+TEST_F(Training, PrecisionIsFp32OrNearIt) {
+  RunOptions asked = options("asked", 4);
+  asked.precision = "fp16";
+  const TrainReport rounded = run(asked), plain = run(options("plain", 4));
+  RunOptions written;
+  read_options(written, scratch_ / "asked" / "config.yaml");
+  if (!choose_precision(device().info(), "fp16").note.empty()) {  // no such matrices: the same bits
+    EXPECT_EQ(written.precision, "fp32");
+    EXPECT_EQ(losses("asked"), losses("plain"));
+    return;
+  }
+  EXPECT_EQ(written.precision, "fp16");
+  EXPECT_NE(losses("asked"), losses("plain"));
+  // A loss of a few nats through some ten products, each off by 2^-10 of its terms at most.
+  EXPECT_NEAR(rounded.loss_first, plain.loss_first, 10 * 0x1p-10 * plain.loss_first);
+  EXPECT_NEAR(rounded.loss_last, plain.loss_last, 10 * 0x1p-10 * plain.loss_last);
 }
 
 TEST_F(Training, ALossThatIsNotFiniteStopsWithTheLastGoodCheckpoint) {

@@ -52,6 +52,7 @@ TEST(quirks, do_what_they_say) {
   cpu.type = DeviceType::cpu;
   apply_quirks(cpu);
   EXPECT_TRUE(cpu.tuning.lane_by_lane);
+  EXPECT_LT(cpu.tuning.matrix_sums, rdna2.tuning.matrix_sums);
   EXPECT_EQ(tier_of(cpu.features), "coopmat2");
 }
 

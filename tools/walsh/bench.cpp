@@ -6,6 +6,7 @@
 #include "cli.h"
 #include "measure.h"
 #include "show.h"
+#include "train/precision.h"
 
 namespace walsh {
 namespace {
@@ -30,8 +31,8 @@ std::vector<RegisteredOp> chosen_ops(const std::vector<std::string>& names) {
 }
 
 OrderedJson measure(const Globals& globals, vk::Device& device, const KernelCase& kernel,
-                    const DeviceRates& rates, bool hurry) {
-  const Speed speed = measure_speed(device, kernel, rates, hurry);
+                    const DeviceRates& rates, bool hurry, vk::Precision operands) {
+  const Speed speed = measure_speed(device, kernel, rates, hurry, operands);
   const double gb = speed.bytes_per_second * 1e-9, tflop = speed.operations_per_second * 1e-12;
   show(globals, fmt::format("{:<14} {:<34} {:<30} {:>10.3f} {:>9.2f} {:>10.2f}  {:>3.0f} % of {}", kernel.op,
                             kernel.variant, kernel.shape, speed.seconds * 1e3, gb, tflop * 1e3,
@@ -41,11 +42,18 @@ OrderedJson measure(const Globals& globals, vk::Device& device, const KernelCase
           {"tflop_per_s", tflop},     {"limit", speed.limit},      {"share_of_limit", speed.share}};
 }
 
-void bench(const Globals& globals, const std::vector<std::string>& names, const std::string& shapes) {
+void bench(const Globals& globals, const std::vector<std::string>& names, const std::string& shapes,
+           const std::string& precision) {
   const auto ops = chosen_ops(names);
   const auto device = open_device(globals);
+  const ChosenPrecision chosen = choose_precision(device->info(), precision);
+  if (!chosen.note.empty()) say(globals, chosen.note);
   const bool all = shapes == "all" || (shapes.empty() && device->info().type != vk::DeviceType::cpu);
   const DeviceRates rates = measure_rates(*device);
+  for (const vk::Precision operands : {vk::Precision::fp16, vk::Precision::bf16})
+    if (const double rate = rates.operations(operands); rate > 0)
+      show(globals, fmt::format("{}: {} matrices {:.1f} GFLOP/s", device->info().name, vk::name_of(operands),
+                                rate * 1e-9));
   show(globals, fmt::format("{}: copies {:.1f} GB/s, multiplies and adds {:.1f} GFLOP/s", device->info().name,
                             rates.bytes_per_second * 1e-9, rates.operations_per_second * 1e-9));
   show(globals, fmt::format("{:<14} {:<34} {:<30} {:>10} {:>9} {:>10}  {}", "kernel", "variant", "shape",
@@ -56,13 +64,16 @@ void bench(const Globals& globals, const std::vector<std::string>& names, const 
     TensorStore store(*device);
     for (const auto& kernel : op.factory(store, all ? CaseSize::all : CaseSize::standard)) {
       const bool hurry = !all && std::chrono::steady_clock::now() - start > patience;
-      results.push_back(measure(globals, *device, kernel, rates, hurry));
+      results.push_back(measure(globals, *device, kernel, rates, hurry, chosen.operands));
     }
   }
   print_json(globals, {{"device", device->info().name},
                        {"driver", device->info().driver},
+                       {"precision", vk::name_of(chosen.operands)},
                        {"copy_gb_per_s", rates.bytes_per_second * 1e-9},
                        {"arithmetic_tflop_per_s", rates.operations_per_second * 1e-12},
+                       {"fp16_matrices_tflop_per_s", rates.fp16_matrices_per_second * 1e-12},
+                       {"bf16_matrices_tflop_per_s", rates.bf16_matrices_per_second * 1e-12},
                        {"results", results}});
 }
 
@@ -110,7 +121,9 @@ void add_bench(CLI::App& app, Globals& globals) {
   command->add_option("--set", step.set, "step: an option of a method, METHOD.KEY=VALUE")->take_all();
   command->callback([&globals, arguments] {
     if (std::ranges::find(arguments->ops, "step") == arguments->ops.end()) {
-      bench(globals, arguments->ops, arguments->shapes);
+      const auto precision = arguments->step.given.find("precision");
+      bench(globals, arguments->ops, arguments->shapes,
+            precision == arguments->step.given.end() ? "auto" : precision->second);
     } else {
       require(arguments->ops.size() == 1, "bench: step is timed by itself, found {} names beside it",
               arguments->ops.size() - 1);

@@ -10,6 +10,7 @@
 #include "model/config.h"
 #include "show.h"
 #include "train/plan.h"
+#include "train/precision.h"
 #include "train/session.h"
 #include "train/step.h"
 
@@ -86,7 +87,8 @@ struct StepCase {
 };
 
 OrderedJson measure(const Globals& globals, vk::Device& device, const DeviceRates& rates,
-                    const ModelConfig& config, const StepCase& c, std::uint32_t steps) {
+                    const ModelConfig& config, const StepCase& c, vk::Precision operands,
+                    std::uint32_t steps) {
   const auto& [o, format, frozen] = c;
   RunOptions kept = o;
   kept.checkpointing = "none";  // work that is done twice does not count twice
@@ -103,7 +105,8 @@ OrderedJson measure(const Globals& globals, vk::Device& device, const DeviceRate
   TrainingStep step(device, session, memory,
                     {.grad_accumulation = o.grad_accumulation,
                      .weight_decay = static_cast<float>(o.weight_decay),
-                     .max_grad_norm = static_cast<float>(o.max_grad_norm)});
+                     .max_grad_norm = static_cast<float>(o.max_grad_norm),
+                     .operands = operands});
   const bool patient = steps > 0 || device.info().type != vk::DeviceType::cpu;
   const StepTimes times = time_steps(step, config, o, steps > 0 ? steps : standard_steps, patient);
 
@@ -116,7 +119,7 @@ OrderedJson measure(const Globals& globals, vk::Device& device, const DeviceRate
   show(
       globals,
       fmt::format("{:<8} {:<22} {:>10.3f} {:>11.1f} {:>10.2f} {:>8.1f} % {:>10.0f} {:>8.4f} %", method, shape,
-                  times.seconds, tokens_per_second, rate * 1e-9, 100 * rate / rates.operations_per_second,
+                  times.seconds, tokens_per_second, rate * 1e-9, 100 * rate / rates.operations(operands),
                   static_cast<double>(device.allocated_bytes()) / (1 << 20), 100 * times.host_share));
   return {{"name", "step"},
           {"variant", method},
@@ -125,8 +128,8 @@ OrderedJson measure(const Globals& globals, vk::Device& device, const DeviceRate
           {"bytes", bytes},
           {"gb_per_s", bytes / times.seconds * 1e-9},
           {"tflop_per_s", rate * 1e-12},
-          {"limit", "arithmetic"},
-          {"share_of_limit", rate / rates.operations_per_second},
+          {"limit", operands == vk::Precision::fp32 ? "arithmetic" : "matrices"},
+          {"share_of_limit", rate / rates.operations(operands)},
           {"tokens_per_second", tokens_per_second},
           {"memory_bytes", device.allocated_bytes()},
           {"trained_parameters", session.parameters().trained()},
@@ -169,17 +172,21 @@ void bench_step(const Globals& globals, const StepBench& bench) {
     }
   }
   announce(globals, *device);
+  const ChosenPrecision chosen = choose_precision(device->info(), options.precision);
+  if (!chosen.note.empty()) say(globals, chosen.note);
   const DeviceRates rates = measure_rates(*device);
-  show(globals,
-       fmt::format("{}: multiplies and adds {:.1f} GFLOP/s; {}, {} bits, groups of {}", device->info().name,
-                   rates.operations_per_second * 1e-9, options.model, options.bits, options.group_size));
+  show(globals, fmt::format("{}: multiplies and adds {:.1f} GFLOP/s; {}, {} bits, groups of {}",
+                            device->info().name, rates.operations(chosen.operands) * 1e-9, options.model,
+                            options.bits, options.group_size));
   show(globals,
        fmt::format("{:<8} {:<22} {:>10} {:>11} {:>10} {:>10} {:>10} {:>10}", "method", "accumulation x batch",
                    "s a step", "tokens/s", "GFLOP/s", "of limit", "MiB", "idle"));
   OrderedJson results = OrderedJson::array();
-  for (const StepCase& c : cases) results.push_back(measure(globals, *device, rates, config, c, bench.steps));
+  for (const StepCase& c : cases)
+    results.push_back(measure(globals, *device, rates, config, c, chosen.operands, bench.steps));
   print_json(globals, {{"device", device->info().name},
                        {"driver", device->info().driver},
+                       {"precision", vk::name_of(chosen.operands)},
                        {"arithmetic_tflop_per_s", rates.operations_per_second * 1e-12},
                        {"results", results}});
 }

@@ -8,6 +8,7 @@
 
 #include "kernel_case.h"
 #include "show.h"
+#include "vk/matrices.h"
 #include "vk/modules.h"
 
 namespace walsh {
@@ -17,12 +18,14 @@ namespace {
 using KernelKey = std::pair<std::string, std::vector<std::uint32_t>>;
 
 // Recording builds the pipelines; the recordings are dropped.
-void build_kernels(vk::DeviceInfo info, std::map<KernelKey, vk::KernelStatistics>& found) {
+void build_kernels(vk::DeviceInfo info, std::map<KernelKey, vk::KernelStatistics>& found,
+                   vk::Precision operands) {
   vk::Device device(std::move(info), true);
   for (const auto& op : registered_ops()) {
     TensorStore store(device);
     for (const auto& kernel : op.factory(store, CaseSize::check)) {
-      vk::Recorder recorder(device);
+      if (operands != vk::Precision::fp32 && !kernel.products) continue;
+      vk::Recorder recorder(device, false, operands);
       kernel.record(recorder);
       recorder.finish();
     }
@@ -36,11 +39,13 @@ void build_kernels(vk::DeviceInfo info, std::map<KernelKey, vk::KernelStatistics
 void compile_only(const Globals& globals) {
   const vk::DeviceInfo info = vk::choose_device(globals.device, globals.disable);
   std::map<KernelKey, vk::KernelStatistics> found;
-  build_kernels(info, found);
-  if (!info.tuning.lane_by_lane) {
+  for (const vk::Precision operands : {vk::Precision::fp32, vk::Precision::fp16, vk::Precision::bf16}) {
+    if (operands != vk::Precision::fp32 && !vk::matrix_shape(info, operands)) continue;
+    build_kernels(info, found, operands);
+    if (info.tuning.lane_by_lane) continue;
     vk::DeviceInfo large = info;
     large.tuning.large_tile_results = 0;
-    build_kernels(std::move(large), found);
+    build_kernels(std::move(large), found, operands);
   }
 
   OrderedJson kernels = OrderedJson::array();

@@ -11,6 +11,11 @@ std::string joined(const std::vector<std::string>& words) {
   return words.empty() ? "none" : fmt::format("{}", fmt::join(words, " "));
 }
 
+// As products multiply it, whether or not a run does; empty: not offered with fp32 sums.
+std::string size_of(const vk::MatrixShape& shape) {
+  return shape ? fmt::format("{}x{}x{}", shape.m, shape.n, shape.k) : "";
+}
+
 OrderedJson describe(const vk::DeviceInfo& info) {
   const auto& limits = info.limits;
   return {{"index", info.index},
@@ -22,6 +27,7 @@ OrderedJson describe(const vk::DeviceInfo& info) {
           {"subgroup_max", limits.subgroup_max},
           {"features", vk::names_of(info.features)},
           {"tier", vk::tier_of(info.features)},
+          {"matrices", {{"fp16", size_of(info.matrices.fp16)}, {"bf16", size_of(info.matrices.bf16)}}},
           {"quirks", info.quirks},
           {"tells_statistics", info.statistics},
           {"memory_bytes", info.memory_bytes},
@@ -48,6 +54,10 @@ void show_device(const Globals& globals, const vk::DeviceInfo& info, bool chosen
                             info.limits.subgroup_min, info.limits.subgroup_max));
   show(globals, fmt::format("      tier {}; features {}", vk::tier_of(info.features),
                             joined(vk::names_of(info.features))));
+  if (const auto& matrices = info.matrices; matrices.fp16 || matrices.bf16)
+    show(globals,
+         fmt::format("      matrices fp16 {}, bf16 {}", matrices.fp16 ? size_of(matrices.fp16) : "none",
+                     matrices.bf16 ? size_of(matrices.bf16) : "none"));
   for (const vk::Quirk& quirk : vk::quirk_table()) {
     if (vk::holds(quirk, info)) show(globals, fmt::format("      quirk {}: {}", quirk.name, quirk.remedy));
   }

@@ -9,6 +9,7 @@
 #include "measure.h"
 #include "show.h"
 #include "training_check.h"
+#include "vk/matrices.h"
 #include "vk/module_features.h"
 
 namespace walsh {
@@ -16,15 +17,19 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-Verdict judge(vk::Device& device, const KernelCase& kernel) {
-  vk::run_once(device, kernel.record);
+Verdict judge(vk::Device& device, const KernelCase& kernel, vk::Precision operands) {
+  vk::run_once(device, kernel.record, operands);
   const Comparison result = kernel.compare();
   if (result.got.size() != result.expected.size() || result.got.size() != result.magnitude.size())
     fail("doctor: {} ({}) has {} values, its reference {}, their magnitudes {}", kernel.op, kernel.variant,
          result.got.size(), result.expected.size(), result.magnitude.size());
   const WorstError worst = worst_error(result.got, result.expected, result.magnitude);
-  const double allowed = tolerance(result.length);
+  const double allowed = tolerance(result.length) + (kernel.products ? operand_rounding(operands) : 0);
   return {kernel.op, kernel.variant, kernel.shape, worst.error, allowed, worst.error <= allowed};
+}
+
+bool multiplies_matrices(const std::string& op) {
+  return op == "matmul" || op == "quant_matmul" || op == "multiply_matrices";
 }
 
 struct Findings {
@@ -33,15 +38,16 @@ struct Findings {
   std::string failures;
 };
 
-/// Every case that has a reference; `suffix` goes behind the variant's name.
-void check_kernels(const Globals& globals, vk::Device& device, const std::string& suffix,
-                   Findings& findings) {
+/// Every case that has a reference, or with a `suffix` those of matrix products; it goes behind the variant's
+/// name.
+void check_kernels(const Globals& globals, vk::Device& device, const std::string& suffix, Findings& findings,
+                   vk::Precision operands = vk::Precision::fp32) {
   for (const auto& op : registered_ops()) {
-    if (!suffix.empty() && op.op != "matmul" && op.op != "quant_matmul") continue;
+    if (!suffix.empty() && !multiplies_matrices(op.op)) continue;
     TensorStore store(device);
     for (const auto& kernel : op.factory(store, CaseSize::check)) {
       if (!kernel.compare) continue;
-      Verdict verdict = judge(device, kernel);
+      Verdict verdict = judge(device, kernel, operands);
       verdict.variant += suffix;
       (verdict.pass ? findings.passed : findings.failed) += 1;
       if (!verdict.pass)
@@ -51,6 +57,23 @@ void check_kernels(const Globals& globals, vk::Device& device, const std::string
            fmt::format("{:<14} {:<34} {:<28} {:>10.3g} {:>10.3g}  {}", verdict.name, verdict.variant,
                        verdict.shape, verdict.max_error, verdict.tolerance, verdict.pass ? "pass" : "FAIL"));
       findings.kernels.push_back(to_json(verdict));
+    }
+  }
+}
+
+/// The products on matrix units, in small and large tiles; on CPU drivers too, which never choose them by
+/// themselves.
+void check_matrices(const Globals& globals, vk::DeviceInfo info, Findings& findings) {
+  info.tuning.lane_by_lane = false;
+  for (const vk::Precision operands : {vk::Precision::fp16, vk::Precision::bf16}) {
+    if (!vk::matrix_shape(info, operands)) continue;
+    for (const std::uint64_t from : {info.tuning.large_tile_results, std::uint64_t{0}}) {
+      vk::DeviceInfo tuned = info;
+      tuned.tuning.large_tile_results = from;
+      vk::Device device(std::move(tuned));
+      check_kernels(globals, device,
+                    fmt::format(", {}{}", vk::name_of(operands), from == 0 ? ", large tiles" : ""), findings,
+                    operands);
     }
   }
 }
@@ -82,21 +105,30 @@ OrderedJson time_kernels(const Globals& globals, vk::Device& device, OrderedJson
   show(globals, fmt::format("copies {:.1f} GB/s, multiplies and adds {:.1f} GFLOP/s",
                             rates.bytes_per_second * 1e-9, rates.operations_per_second * 1e-9));
   OrderedJson speeds = OrderedJson::array();
+  const auto time_kernel = [&](const KernelCase& kernel, vk::Precision operands) {
+    const Speed speed = measure_speed(device, kernel, rates, true, operands);
+    show(globals, fmt::format("{:<14} {:<34} {:<28} {:>8.1f} GB/s {:>9.1f} GFLOP/s  {:>3.0f} % of {}",
+                              kernel.op, kernel.variant, kernel.shape, speed.bytes_per_second * 1e-9,
+                              speed.operations_per_second * 1e-9, speed.share * 100, speed.limit));
+    speeds.push_back({{"name", kernel.op},
+                      {"variant", kernel.variant},
+                      {"shape", kernel.shape},
+                      {"seconds", speed.seconds},
+                      {"gb_per_s", speed.bytes_per_second * 1e-9},
+                      {"gflop_per_s", speed.operations_per_second * 1e-9},
+                      {"limit", speed.limit},
+                      {"share_of_limit", speed.share}});
+  };
   for (const auto& op : registered_ops()) {
     TensorStore store(device);
     for (const auto& kernel : op.factory(store, CaseSize::standard)) {
-      const Speed speed = measure_speed(device, kernel, rates, true);
-      show(globals, fmt::format("{:<14} {:<34} {:<28} {:>8.1f} GB/s {:>9.1f} GFLOP/s  {:>3.0f} % of {}",
-                                kernel.op, kernel.variant, kernel.shape, speed.bytes_per_second * 1e-9,
-                                speed.operations_per_second * 1e-9, speed.share * 100, speed.limit));
-      speeds.push_back({{"name", kernel.op},
-                        {"variant", kernel.variant},
-                        {"shape", kernel.shape},
-                        {"seconds", speed.seconds},
-                        {"gb_per_s", speed.bytes_per_second * 1e-9},
-                        {"gflop_per_s", speed.operations_per_second * 1e-9},
-                        {"limit", speed.limit},
-                        {"share_of_limit", speed.share}});
+      time_kernel(kernel, vk::Precision::fp32);
+      for (const vk::Precision operands : {vk::Precision::fp16, vk::Precision::bf16}) {
+        if (!kernel.products || !vk::matrix_shape(device.info(), operands)) continue;
+        KernelCase rounded = kernel;
+        rounded.variant += fmt::format(", {}", vk::name_of(operands));
+        time_kernel(rounded, operands);
+      }
     }
   }
   return speeds;
@@ -116,6 +148,7 @@ void examine(const Globals& globals, bool speeds) {
     vk::Device with_large_tiles(std::move(large));
     check_kernels(globals, with_large_tiles, ", large tiles", findings);
   }
+  check_matrices(globals, info, findings);
   const OrderedJson training = check_steps(globals, *device);
   OrderedJson json = {{"version", WALSH_VERSION},
                       {"device", info.name},

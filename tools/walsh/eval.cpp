@@ -5,6 +5,7 @@
 
 #include "cli.h"
 #include "train/opened_model.h"
+#include "train/precision.h"
 
 namespace walsh {
 
@@ -14,7 +15,7 @@ void add_eval(CLI::App& app, Globals& globals) {
   command->footer(
       "example: walsh eval --model models/walsh-tiny --data models/walsh-tiny/data/text/valid.txt");
   add_globals(*command, globals);
-  static std::string model, adapter, data, split = "valid";
+  static std::string model, adapter, data, split = "valid", precision = "auto";
   static std::uint32_t sequence_length = 0, batch_size = 4;
   static std::uint64_t random_weights = 0;
   static bool choices = false;
@@ -27,6 +28,13 @@ void add_eval(CLI::App& app, Globals& globals) {
                    "tokens of a window; 0: the smaller of the context and 2048")
       ->capture_default_str();
   command->add_option("--batch-size", batch_size, "windows a pass")->capture_default_str();
+  command
+      ->add_option(
+          "--precision", precision,
+          "operands of matrix products: fp32, or fp16 or bf16 where the device multiplies such matrices; "
+          "auto: fp32")
+      ->check(CLI::IsMember({"auto", "fp32", "fp16", "bf16"}))
+      ->capture_default_str();
   CLI::Option* seeded =
       command->add_option("--random-weights", random_weights,
                           "seed of random weights, for a folder that holds only a config.json");
@@ -46,8 +54,10 @@ void add_eval(CLI::App& app, Globals& globals) {
       const std::vector<ChoiceItem> items = load_choices(data, split, encoder);
       const auto device = open_device_quietly(globals);
       const auto session = opened.load(*device, batch_size * length);
-      Evaluator evaluator(*device, *session, batch_size, length);
+      const ChosenPrecision chosen = choose_precision(device->info(), precision);
+      Evaluator evaluator(*device, *session, batch_size, length, chosen.operands);
       announce(globals, *device);
+      if (!chosen.note.empty()) say(globals, chosen.note);
       if (!opened.source().note().empty()) say(globals, opened.source().note());
       const ChoiceAccuracy result = evaluator.run(items);
       say(globals, fmt::format("accuracy {:.4f}, by likelihood per byte {:.4f}, on {} items", result.accuracy,
@@ -61,8 +71,10 @@ void add_eval(CLI::App& app, Globals& globals) {
     evaluation_windows(dataset, length);  // refuses data with nothing to predict
     const auto device = open_device_quietly(globals);
     const auto session = opened.load(*device, batch_size * length);
-    Evaluator evaluator(*device, *session, batch_size, length);
+    const ChosenPrecision chosen = choose_precision(device->info(), precision);
+    Evaluator evaluator(*device, *session, batch_size, length, chosen.operands);
     announce(globals, *device);
+    if (!chosen.note.empty()) say(globals, chosen.note);
     if (!opened.source().note().empty()) say(globals, opened.source().note());
     const Evaluation result = evaluator.run(dataset);
     say(globals, fmt::format("loss {:.4f}, perplexity {:.3f}, on {} tokens", result.loss, result.perplexity(),

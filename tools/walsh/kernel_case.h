@@ -25,6 +25,9 @@ struct KernelCase {
   std::string shape;      // "512 x 4096 x 14336"
   double bytes = 0;       // that the kernel must move at least
   double operations = 0;  // additions and multiplications it must do
+  bool products = false;  // of matrices, whose operands a recorder's precision rounds
+  /// That it multiplies, whatever the recorder says.
+  vk::Precision operands = vk::Precision::fp32;
   std::function<void(vk::Recorder&)> record;
   std::function<Comparison()>
       compare;  // reads back what `record` computed, beside the reference; empty: bench only

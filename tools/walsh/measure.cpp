@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "ops/multiply_add.h"
+#include "ops/multiply_matrices.h"
 
 namespace walsh {
 namespace {
@@ -24,25 +25,25 @@ double run_seconds(vk::Device& device, vk::Recording& recording) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-vk::Recording record(vk::Device& device, const std::function<void(vk::Recorder&)>& work,
-                     std::uint32_t copies) {
-  vk::Recorder recorder(device);
+vk::Recording record(vk::Device& device, const std::function<void(vk::Recorder&)>& work, std::uint32_t copies,
+                     vk::Precision operands) {
+  vk::Recorder recorder(device, false, operands);
   for (std::uint32_t i = 0; i < copies; ++i) work(recorder);
   return recorder.finish();
 }
 
 /// Seconds of runs of `work`, sorted, by the host's clock around replays of a recording.
 std::vector<double> sample_seconds(vk::Device& device, const std::function<void(vk::Recorder&)>& work,
-                                   bool hurry = false) {
+                                   bool hurry = false, vk::Precision operands = vk::Precision::fp32) {
   std::vector<double> samples;
-  vk::Recording recording = record(device, work, 1);
+  vk::Recording recording = record(device, work, 1, operands);
   const double first = run_seconds(device, recording);
   std::uint32_t copies = 1;
   if (first > long_run_seconds) {
     samples.push_back(first);
   } else if (const double once = run_seconds(device, recording); once < shortest_run_seconds) {
     copies = static_cast<std::uint32_t>(std::min<double>(most_copies, shortest_run_seconds / once + 1));
-    recording = record(device, work, copies);
+    recording = record(device, work, copies, operands);
     run_seconds(device, recording);
   }
   const std::size_t wanted = hurry ? 1 : fewest_samples;
@@ -54,6 +55,21 @@ std::vector<double> sample_seconds(vk::Device& device, const std::function<void(
   }
   std::sort(samples.begin(), samples.end());
   return samples;
+}
+
+// Operands are random, since idle bits make a GPU faster than it is.
+double matrix_rate(vk::Device& device, vk::Precision operands) {
+  const vk::MatrixShape shape = vk::matrix_shape(device.info(), operands);
+  if (!shape) return 0;
+  constexpr std::uint32_t rounds = 256;
+  const std::uint64_t subgroups = device.info().type == vk::DeviceType::cpu ? 64 : 16384;
+  TensorStore store(device);
+  const Tensor c = store.empty({subgroups, shape.m, shape.n}),
+               ab = store.f32({std::uint64_t{shape.k} * (shape.m + shape.n)},
+                              normal(shape.k * (shape.m + shape.n), 1));
+  const auto work = [&](Recorder& rec) { multiply_matrices(rec, c, ab, operands, rounds); };
+  return multiply_matrices_operations(shape, rounds) * static_cast<double>(subgroups) /
+         sample_seconds(device, work).front();
 }
 
 }  // namespace
@@ -70,16 +86,31 @@ DeviceRates measure_rates(vk::Device& device) {
   const Tensor y = store.empty({elements});
   const double sums =
       sample_seconds(device, [&](Recorder& rec) { multiply_add(rec, y, rounds, 0.75f); }).front();
-  return {2.0 * static_cast<double>(bytes) / copy, multiply_add_operations(rounds) * elements / sums};
+  DeviceRates rates{2.0 * static_cast<double>(bytes) / copy,
+                    multiply_add_operations(rounds) * elements / sums};
+  rates.fp16_matrices_per_second = matrix_rate(device, vk::Precision::fp16);
+  rates.bf16_matrices_per_second = matrix_rate(device, vk::Precision::bf16);
+  return rates;
 }
 
-Speed measure_speed(vk::Device& device, const KernelCase& kernel, const DeviceRates& rates, bool hurry) {
-  const std::vector<double> samples = sample_seconds(device, kernel.record, hurry);
+double DeviceRates::operations(vk::Precision operands) const {
+  return operands == vk::Precision::fp32   ? operations_per_second
+         : operands == vk::Precision::fp16 ? fp16_matrices_per_second
+                                           : bf16_matrices_per_second;
+}
+
+Speed measure_speed(vk::Device& device, const KernelCase& kernel, const DeviceRates& rates, bool hurry,
+                    vk::Precision operands) {
+  const std::vector<double> samples = sample_seconds(device, kernel.record, hurry, operands);
   const double seconds = samples[samples.size() / 2];
   const double moving = kernel.bytes / rates.bytes_per_second;
-  const double computing = kernel.operations / rates.operations_per_second;
+  const vk::Precision rounded = kernel.products ? operands : kernel.operands;
+  const double computing = kernel.operations / rates.operations(rounded);
   return {seconds, kernel.bytes / seconds, kernel.operations / seconds,
-          moving >= computing ? "bandwidth" : "arithmetic", std::max(moving, computing) / seconds};
+          moving >= computing              ? "bandwidth"
+          : rounded == vk::Precision::fp32 ? "arithmetic"
+                                           : "matrices",
+          std::max(moving, computing) / seconds};
 }
 
 }  // namespace walsh

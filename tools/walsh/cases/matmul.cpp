@@ -48,6 +48,7 @@ KernelCase make(TensorStore& store, Product product, DType type, const Sizes& si
                     .shape = fmt::format("{} x {} x {}", tokens, n, m),
                     .bytes = static_cast<double>(4 * tokens * (n + m) + m * n * size_of(type)),
                     .operations = 2.0 * static_cast<double>(tokens * n * m),
+                    .products = true,
                     .record = {},
                     .compare = {}};
   Tensor out;

@@ -53,6 +53,7 @@ KernelCase make(TensorStore& store, bool backward, const Sizes& size) {
       .shape = fmt::format("{} x {} x {}", tokens, n, m),
       .bytes = static_cast<double>(4 * tokens * (std::uint64_t{n} + m) + weight_bytes),
       .operations = 2.0 * static_cast<double>(tokens) * n * m,
+      .products = true,
       .record =
           [=](Recorder& rec) {
             if (backward) {

@@ -1,0 +1,4 @@
+// Arguments of the multiply_matrices kernel.
+struct MultiplyMatricesArgs {
+  uint rounds;
+};
