@@ -53,6 +53,8 @@ struct Tuning {
   bool lane_by_lane = false;
   /// Matrix products with as many results take the largest tiles, which pay once they fill a GPU.
   std::uint64_t large_tile_results = std::uint64_t{512} * 128 * 128;
+  /// Submissions are cut to this: drivers reset a device whose submission runs for about 2 s.
+  double submission_seconds = 0.1;
 };
 
 struct DeviceInfo {
