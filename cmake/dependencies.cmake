@@ -4,7 +4,9 @@ find_package(CLI11 REQUIRED)
 
 foreach(library pcre2 utf8proc sentencepiece xxhash)
   add_library(${library} INTERFACE)
-  target_link_libraries(${library} INTERFACE PkgConfig::${library})
+  if(TARGET PkgConfig::${library})
+    target_link_libraries(${library} INTERFACE PkgConfig::${library})
+  endif()
 endforeach()
 
 find_path(GLM_INCLUDE glm/glm.hpp REQUIRED)

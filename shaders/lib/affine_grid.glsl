@@ -4,6 +4,7 @@
 // m = half(b + d·Qn), and v belongs to that d and m. d·(q − Qn) is exact in fp32, so that a fused multiply-add changes
 // nothing.
 // The including kernel defines HALF, OFFSET, args and the buffers scale and offset before this file.
+#include "round_even.glsl"
 #include "round_half.glsl"
 
 struct AffineGrid {
@@ -33,7 +34,7 @@ float position(AffineGrid grid, float w0, float product) {
   return v;
 }
 
-float code_of(float v) { return roundEven(clamp(v, args.lowest, args.highest)); }
+float code_of(float v) { return round_even(clamp(v, args.lowest, args.highest)); }
 
 float weight_of(AffineGrid grid, float code) {
   precise float w = HALF ? grid.scale * (code - args.lowest) + grid.low : grid.scale * code + grid.offset;

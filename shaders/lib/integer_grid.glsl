@@ -5,6 +5,7 @@
 // phi is a float (STORE 0, 1, 2: f32, f16, bf16) or packed (3): a stream of CODE_BITS bits, phi = bits·unit + lowest.
 // The including kernel defines STORE, CODE_BITS, INTEGER, HALF, ZEROS, args and the buffers w, scale and zeros.
 const uint WEIGHT_TYPE = STORE;
+#include "round_even.glsl"
 #include "round_half.glsl"
 #include "weight.glsl"
 #include "weight_run.glsl"
@@ -32,7 +33,7 @@ void phi_run(uint first, out float phi[RUN]) {
 float rounded_position(float phi, float product) {
   precise float moved = args.scaling * product;
   precise float sum = phi + moved;
-  return INTEGER ? phi + roundEven(moved) : roundEven(sum);
+  return INTEGER ? phi + round_even(moved) : round_even(sum);
 }
 
 float scale_of(uint group) {

@@ -4,6 +4,7 @@
 // angle of 10^5. So the product is kept as its rounded value and that rounding's exact error (Dekker 1971:
 // factors in halves of 12 bits), quarter turns are taken off with π/2 in parts short enough that their
 // multiples are exact (Cody and Waite 1980), and Taylor polynomials take what is left, in [−π/4, π/4].
+#include "round_even.glsl"
 
 vec2 rotation(uint position, float frequency) {
   precise const float a = float(position);
@@ -13,7 +14,7 @@ vec2 rotation(uint position, float frequency) {
   precise const float angle = a * frequency;
   precise const float rest = ((a_high * b_high - angle) + a_high * b_low + a_low * b_high) + a_low * b_low;
 
-  precise const float quarters = roundEven(angle * 0.636619772);
+  precise const float quarters = round_even(angle * 0.636619772);
   precise float x = angle - quarters * 1.5625;
   x = x - quarters * 0.0081787109375;
   x = x - quarters * 1.17301940917968750e-04;

@@ -1,26 +1,15 @@
 #include "base/file.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <utility>
 
 #include "base/error.h"
+#include "base/system.h"
 
 namespace walsh {
 namespace {
-
-void flush_folder(const std::filesystem::path& folder) {
-  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return;
-  ::fsync(fd);
-  ::close(fd);
-}
 
 std::filesystem::path parent_of(const std::filesystem::path& path) {
   return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
@@ -37,14 +26,15 @@ std::string read_text(const std::filesystem::path& path) {
 
 FileWriter::FileWriter(std::filesystem::path path) : path_(std::move(path)), temporary_(path_) {
   temporary_ += ".partial";
-  fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  fd_ = system::create_file(temporary_);
   require(fd_ >= 0, "{}: cannot be written ({})", path_.string(), std::strerror(errno));
 }
 
 FileWriter::~FileWriter() {
   if (fd_ < 0) return;
-  ::close(fd_);
-  ::unlink(temporary_.c_str());
+  system::close_file(fd_);
+  std::error_code ignored;
+  std::filesystem::remove(temporary_, ignored);
 }
 
 void FileWriter::fail_with(int error) const {
@@ -52,19 +42,20 @@ void FileWriter::fail_with(int error) const {
 }
 
 void FileWriter::write_at(std::uint64_t offset, std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    const ssize_t wrote = ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote < 0) fail_with(errno);
-    offset += static_cast<std::uint64_t>(wrote);
-    bytes = bytes.subspan(static_cast<std::size_t>(wrote));
-  }
+  if (!system::write_at(fd_, offset, bytes)) fail_with(errno);
 }
 
 void FileWriter::publish() {
-  if (::fsync(fd_) != 0 || ::rename(temporary_.c_str(), path_.c_str()) != 0) fail_with(errno);
-  ::close(std::exchange(fd_, -1));
-  flush_folder(parent_of(path_));
+  if (!system::flush_file(fd_)) fail_with(errno);
+  system::close_file(std::exchange(fd_, -1));  // an open file has no other name on some systems
+  std::error_code error;
+  std::filesystem::rename(temporary_, path_, error);
+  if (error) {
+    std::error_code ignored;
+    std::filesystem::remove(temporary_, ignored);
+    fail("{}: writing failed ({})", path_.string(), error.message());
+  }
+  system::flush_folder(parent_of(path_));
 }
 
 void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes) {
@@ -78,20 +69,14 @@ void write_file(const std::filesystem::path& path, std::string_view text) {
 }
 
 MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  require(fd >= 0, "{}: cannot be read ({})", path.string(), std::strerror(errno));
-  struct stat info {};
-  const bool regular = ::fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
-  if (regular && info.st_size > 0) {
-    void* mapped = ::mmap(nullptr, static_cast<std::size_t>(info.st_size), PROT_READ, MAP_PRIVATE, fd, 0);
-    if (mapped != MAP_FAILED) {
-      data_ = static_cast<const std::byte*>(mapped);
-      size_ = static_cast<std::size_t>(info.st_size);
-    }
-  }
-  ::close(fd);
-  require(regular, "{}: not a regular file", path.string());
-  require(data_ != nullptr || info.st_size == 0, "{}: cannot be mapped into memory", path.string());
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  require(std::filesystem::exists(status), "{}: cannot be read ({})", path.string(), error.message());
+  require(std::filesystem::is_regular_file(status), "{}: not a regular file", path.string());
+  const auto mapped = system::map_file(path);
+  require(mapped.has_value(), "{}: cannot be read or mapped into memory", path.string());
+  data_ = mapped->data();
+  size_ = mapped->size();
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
@@ -106,9 +91,7 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   return *this;
 }
 
-MappedFile::~MappedFile() {
-  if (data_) ::munmap(const_cast<std::byte*>(data_), size_);
-}
+MappedFile::~MappedFile() { system::unmap_file({data_, size_}); }
 
 StagedFolder::StagedFolder(std::filesystem::path final_path) : final_(std::move(final_path)) {
   if (final_.filename().empty()) final_ = final_.parent_path();
@@ -132,7 +115,7 @@ void StagedFolder::publish() {
   std::filesystem::rename(staging_, final_, error);
   if (error) fail("{}: cannot be renamed into place ({})", final_.string(), error.message());
   staging_.clear();
-  flush_folder(parent_of(final_));
+  system::flush_folder(parent_of(final_));
 }
 
 }  // namespace walsh

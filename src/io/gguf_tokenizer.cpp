@@ -1,7 +1,5 @@
 #include "io/gguf_tokenizer.h"
 
-#include <sentencepiece_processor.h>
-
 #include <algorithm>
 #include <bit>
 #include <unordered_set>
@@ -11,6 +9,7 @@
 #include "io/chat_template.h"
 #include "io/pretokenizer_names.h"
 #include "io/tokenizer.h"
+#include "io/tokenizer_backend.h"
 #include "io/utf8.h"
 
 namespace walsh {
@@ -18,22 +17,9 @@ namespace {
 
 const std::string prefix = "tokenizer.ggml.";
 
-/// "tokenizer.ggml.token_type"; SentencePiece has the same numbers.
-enum TokenType : std::int32_t {
-  normal = 1,
-  unknown = 2,
-  control = 3,
-  user_defined = 4,
-  unused = 5,
-  byte = 6
-};
+using enum PieceList::Type;
 
-struct Vocabulary {
-  std::vector<std::string> tokens;
-  std::vector<std::int32_t> types;
-  std::vector<float> scores;                           // empty without
-  bool space_in_front = true, spaces_removed = false;  // of a SentencePiece normalizer
-
+struct Vocabulary : PieceList {
   void resize(std::size_t rows) {
     for (std::size_t id = tokens.size(); id < rows; ++id) {
       tokens.push_back(fmt::format("[PAD{}]", id));
@@ -190,27 +176,6 @@ Vocabulary vocabulary_of_json(const Json& json, const std::string& source, std::
   return v;
 }
 
-Vocabulary vocabulary_of_sentencepiece(const std::filesystem::path& path) {
-  sentencepiece::SentencePieceProcessor processor;
-  require(processor.LoadFromSerializedProto(read_text(path)).ok(), "{}: not a SentencePiece model",
-          path.string());
-  Vocabulary v;
-  for (int id = 0; id < processor.GetPieceSize(); ++id) {
-    v.tokens.push_back(processor.IdToPiece(id));
-    v.scores.push_back(processor.GetScore(id));
-    v.types.push_back(processor.IsUnknown(id)   ? unknown
-                      : processor.IsControl(id) ? control
-                      : processor.IsUnused(id)  ? unused
-                      : processor.IsByte(id)    ? byte
-                                                : normal);
-  }
-  // The processor does not tell its normalizer's settings, but they show.
-  v.spaces_removed = processor.EncodeAsIds("a  b") == processor.EncodeAsIds("a b");
-  const std::vector<std::string> pieces = processor.EncodeAsPieces("a");
-  v.space_in_front = !pieces.empty() && pieces[0].starts_with("\u2581");
-  return v;
-}
-
 }  // namespace
 
 bool has_tokenizer(const Gguf& file) {
@@ -267,7 +232,7 @@ std::vector<GgufValue> tokenizer_values(const std::filesystem::path& folder, std
   };
   // A SentencePiece model holds the scores that a tokenizer.json made of it has lost.
   if (const auto path = folder / "tokenizer.model"; std::filesystem::exists(path)) {
-    write("llama", "default", vocabulary_of_sentencepiece(path));
+    write("llama", "default", Vocabulary{sentencepiece_pieces(read_text(path), path.string())});
   } else {
     const auto json_path = folder / "tokenizer.json";
     const Json json = read_json(json_path);

@@ -1,6 +1,9 @@
 // tokenizer.model: a SentencePiece model, run by the SentencePiece library. The library reads "<s>" in a text
-// as three characters; control and unknown pieces are therefore found first, like added tokens.
+// as three characters; control and unknown pieces are therefore found first, like added tokens. A build
+// without the library (WALSH_SENTENCEPIECE=OFF) refuses such a file.
+#ifdef WALSH_SENTENCEPIECE
 #include <sentencepiece_processor.h>
+#endif
 
 #include <algorithm>
 #include <limits>
@@ -12,6 +15,8 @@
 #include "io/utf8.h"
 
 namespace walsh {
+
+#ifdef WALSH_SENTENCEPIECE
 namespace {
 
 class SentencePieceTokenizer : public TokenizerBackend {
@@ -120,5 +125,46 @@ std::unique_ptr<TokenizerBackend> make_sentencepiece(std::string_view model,
                                                      const std::string& source) {
   return std::make_unique<SentencePieceTokenizer>(model, added, source);
 }
+
+PieceList sentencepiece_pieces(std::string_view model, const std::string& source) {
+  sentencepiece::SentencePieceProcessor processor;
+  require(processor.LoadFromSerializedProto({model.data(), model.size()}).ok(),
+          "{}: not a SentencePiece model", source);
+  using enum PieceList::Type;
+  PieceList list;
+  for (int id = 0; id < processor.GetPieceSize(); ++id) {
+    list.tokens.push_back(processor.IdToPiece(id));
+    list.scores.push_back(processor.GetScore(id));
+    list.types.push_back(processor.IsUnknown(id)   ? unknown
+                         : processor.IsControl(id) ? control
+                         : processor.IsUnused(id)  ? unused
+                         : processor.IsByte(id)    ? byte
+                                                   : normal);
+  }
+  // The processor does not tell its normalizer's settings, but they show.
+  list.spaces_removed = processor.EncodeAsIds("a  b") == processor.EncodeAsIds("a b");
+  const std::vector<std::string> pieces = processor.EncodeAsPieces("a");
+  list.space_in_front = !pieces.empty() && pieces[0].starts_with("\u2581");
+  return list;
+}
+
+#else
+
+std::unique_ptr<TokenizerBackend> make_sentencepiece(std::string_view, const std::vector<AddedToken>&,
+                                                     const std::string& source) {
+  refuse(
+      "{}: a SentencePiece model, and this walsh was built without SentencePiece; use a model with a "
+      "tokenizer.json",
+      source);
+}
+
+PieceList sentencepiece_pieces(std::string_view, const std::string& source) {
+  refuse(
+      "{}: a SentencePiece model, and this walsh was built without SentencePiece; use a model with a "
+      "tokenizer.json",
+      source);
+}
+
+#endif
 
 }  // namespace walsh

@@ -39,4 +39,18 @@ std::unique_ptr<TokenizerBackend> make_sentencepiece(std::string_view model,
                                                      const std::vector<AddedToken>& added,
                                                      const std::string& source);
 
+/// A vocabulary as SentencePiece and GGUF list it.
+struct PieceList {
+  /// "tokenizer.ggml.token_type" of a GGUF file; SentencePiece has the same numbers.
+  enum Type : std::int32_t { normal = 1, unknown = 2, control = 3, user_defined = 4, unused = 5, byte = 6 };
+
+  std::vector<std::string> tokens;
+  std::vector<std::int32_t> types;                     // Type
+  std::vector<float> scores;                           // empty without
+  bool space_in_front = true, spaces_removed = false;  // of a SentencePiece normalizer
+};
+
+/// What is in a tokenizer.model.
+PieceList sentencepiece_pieces(std::string_view model, const std::string& source);
+
 }  // namespace walsh

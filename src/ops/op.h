@@ -11,6 +11,8 @@
 #include "tensor/tensor.h"
 #include "vk/recorder.h"
 
+using uint = unsigned int;  // of the structs in shaders/*.h; glibc has it, other C libraries do not
+
 namespace walsh {
 
 using vk::Groups;

@@ -132,7 +132,7 @@ void TrainingStep::submit(std::uint32_t step, std::span<const TokenBatch> micro_
   for (std::uint32_t i = 0; i < options_.grad_accumulation; ++i) device_.submit(*micro_step_);
   tickets_.push_back(device_.submit(*update_));
   targets_.push_back(targets);
-  // The first step runs piece by piece to be measured, with waits: not the host's own time.
+  // The first step runs command by command to be measured, with waits: not the host's own time.
   if (submitted_++ > 0) host_seconds_ += seconds_since(start);
 }
 

@@ -323,7 +323,7 @@ TrainReport Run::loop(Progress progress) {
     progress.batch = stream.position().index;
     progress.tokens += tokens() * std::uint64_t{o_.grad_accumulation};
     progress.seconds += seconds;
-    if (progress.step > first_step + 1) {  // the first step here measures its pieces
+    if (progress.step > first_step + 1) {  // the first step here measures its commands
       tokens_here += tokens() * std::uint64_t{o_.grad_accumulation};
       seconds_here += seconds;
     }

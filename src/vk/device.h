@@ -75,6 +75,7 @@ class Device {
 
  private:
   friend class Arena;
+  friend class Recording;
   Block allocate(std::uint64_t bytes, MemoryKind kind, std::string_view name);
   void release(Block& block);
   void submit_commands(std::span<const VkCommandBuffer> commands);

@@ -67,6 +67,8 @@ struct Tuning {
   /// Of products on cooperative matrices: sums that an invocation holds in registers, at most, and the depth
   /// of a slab.
   std::uint32_t matrix_sums = 64, matrix_depth = 32;
+  /// Submissions are cut to this: drivers reset a device whose submission runs for about 2 s.
+  double submission_seconds = 0.1;
 };
 
 struct DeviceInfo {

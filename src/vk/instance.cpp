@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
+#include <span>
 #include <string_view>
 
 #include "vk/result.h"
@@ -26,10 +27,18 @@ VKAPI_ATTR VkBool32 VKAPI_CALL on_message(VkDebugUtilsMessageSeverityFlagBitsEXT
   return VK_FALSE;
 }
 
-bool requested() {
+std::string_view requested() {
   const char* value = std::getenv("WALSH_VALIDATION");
-  return value && std::string_view(value) == "1";
+  const std::string_view text = value && std::string_view(value) != "0" ? value : "";
+  require(
+      text.empty() || text == "1" || text == "gpu-assisted",
+      "WALSH_VALIDATION={}: expected 1 (core and synchronisation checks) or gpu-assisted (core, and every "
+      "access to a buffer checked by the kernels)",
+      text);
+  return text;
 }
+
+bool gpu_assisted() { return requested() == "gpu-assisted"; }
 
 bool layer_present() {
   std::uint32_t count = 0;
@@ -44,7 +53,8 @@ bool layer_present() {
 
 VkInstance create() {
   require(volkInitialize() == VK_SUCCESS,
-          "no Vulkan loader found (libvulkan.so.1); install your distribution's Vulkan loader and a driver, "
+          "no Vulkan loader found (libvulkan.so.1, on Windows vulkan-1.dll); install your distribution's "
+          "Vulkan loader and a driver, "
           "on Debian: "
           "apt-get install libvulkan1 mesa-vulkan-drivers");
   VkApplicationInfo application{.sType = VK_STRUCTURE_TYPE_APPLICATION_INFO,
@@ -58,23 +68,31 @@ VkInstance create() {
   info.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO;
   info.pApplicationInfo = &application;
 
-  const VkValidationFeatureEnableEXT enables[] = {
+  // Of the two, one at a time: the kernels that check themselves are slow enough.
+  const VkValidationFeatureEnableEXT synchronisation[] = {
       VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT};
+  const VkValidationFeatureEnableEXT assisted[] = {
+      VK_VALIDATION_FEATURE_ENABLE_GPU_ASSISTED_EXT,
+      VK_VALIDATION_FEATURE_ENABLE_GPU_ASSISTED_RESERVE_BINDING_SLOT_EXT};
+  const std::span<const VkValidationFeatureEnableEXT> enables =
+      gpu_assisted() ? std::span<const VkValidationFeatureEnableEXT>(assisted) : synchronisation;
   VkValidationFeaturesEXT features{};
   features.sType = VK_STRUCTURE_TYPE_VALIDATION_FEATURES_EXT;
-  features.enabledValidationFeatureCount = 1;
-  features.pEnabledValidationFeatures = enables;
+  features.enabledValidationFeatureCount = static_cast<std::uint32_t>(enables.size());
+  features.pEnabledValidationFeatures = enables.data();
   VkDebugUtilsMessengerCreateInfoEXT messenger{};
   messenger.sType = VK_STRUCTURE_TYPE_DEBUG_UTILS_MESSENGER_CREATE_INFO_EXT;
   messenger.messageSeverity =
       VK_DEBUG_UTILS_MESSAGE_SEVERITY_WARNING_BIT_EXT | VK_DEBUG_UTILS_MESSAGE_SEVERITY_ERROR_BIT_EXT;
+  // Its warnings say which features the layer turns on for itself.
+  if (gpu_assisted()) messenger.messageSeverity = VK_DEBUG_UTILS_MESSAGE_SEVERITY_ERROR_BIT_EXT;
   messenger.messageType =
       VK_DEBUG_UTILS_MESSAGE_TYPE_VALIDATION_BIT_EXT | VK_DEBUG_UTILS_MESSAGE_TYPE_PERFORMANCE_BIT_EXT;
   messenger.pfnUserCallback = on_message;
   const char* extensions[] = {VK_EXT_DEBUG_UTILS_EXTENSION_NAME};
-  if (requested()) {
+  if (validation_enabled()) {
     require(layer_present(),
-            "WALSH_VALIDATION=1 is set, but {} is not installed; on Debian: apt-get install "
+            "WALSH_VALIDATION is set, but {} is not installed; on Debian: apt-get install "
             "vulkan-validationlayers",
             validation_layer);
     features.pNext = &messenger;
@@ -90,11 +108,11 @@ VkInstance create() {
           "no Vulkan 1.3 instance can be made ({}); update the Vulkan loader and driver",
           result_name(created));
   volkLoadInstance(result);
-  if (requested()) {
+  if (validation_enabled()) {
     VkDebugUtilsMessengerEXT handle = nullptr;
     check(vkCreateDebugUtilsMessengerEXT(result, &messenger, nullptr, &handle),
           "vkCreateDebugUtilsMessengerEXT");
-    std::fprintf(stderr, "validation: core, sync\n");
+    std::fprintf(stderr, "validation: core, %s\n", gpu_assisted() ? "gpu-assisted" : "sync");
   }
   return result;
 }
@@ -106,7 +124,7 @@ VkInstance instance() {
   return the_instance;
 }
 
-bool validation_enabled() { return requested(); }
+bool validation_enabled() { return !requested().empty(); }
 
 std::vector<std::string> validation_messages() {
   const std::lock_guard lock(message_mutex);

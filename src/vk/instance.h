@@ -9,8 +9,8 @@
 namespace walsh::vk {
 
 /// The process's one instance, made at first use. Refuses (one line) where there is no loader. With
-/// WALSH_VALIDATION=1 it turns on the Khronos validation layer with synchronisation validation, or refuses
-/// where that is missing.
+/// WALSH_VALIDATION=1 it turns on the Khronos validation layer with synchronisation validation, with
+/// gpu-assisted the layer's checks inside kernels; or refuses where the layer is missing.
 VkInstance instance();
 
 /// Whether validation is on.

@@ -93,7 +93,8 @@ Kernel::Kernel(VkDevice device, VkPipelineCache cache, const Module& module,
     info.stage.flags = VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT;
     if (limits.subgroup_min < limits.subgroup_max) info.stage.pNext = &subgroup_size;
   }
-  if (statistics_) info.flags = VK_PIPELINE_CREATE_CAPTURE_STATISTICS_BIT_KHR;
+  info.flags = VK_PIPELINE_CREATE_DISPATCH_BASE_BIT;  // long dispatches are cut: vk/recording.h
+  if (statistics_) info.flags |= VK_PIPELINE_CREATE_CAPTURE_STATISTICS_BIT_KHR;
   const VkResult created = vkCreateComputePipelines(device_, cache, 1, &info, nullptr, &pipeline_);
   vkDestroyShaderModule(device_, shader, nullptr);
   check(created, fmt::format("compiling kernel {}", name_));

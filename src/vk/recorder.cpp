@@ -11,80 +11,17 @@
 namespace walsh::vk {
 namespace {
 
-// Dispatches a piece holds: small enough that a piece stays far below a watchdog's limit, large enough that
-// the full barriers between pieces cost nothing.
-constexpr std::size_t dispatches_per_piece = 24;
 constexpr std::uint32_t sets_per_pool = 256;
 constexpr std::uint32_t max_queries = 32768;
 
-void memory_barrier(VkCommandBuffer commands, VkPipelineStageFlags2 from, VkAccessFlags2 from_access,
-                    VkPipelineStageFlags2 to, VkAccessFlags2 to_access) {
-  VkMemoryBarrier2 barrier{};
-  barrier.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER_2;
-  barrier.srcStageMask = from;
-  barrier.srcAccessMask = from_access;
-  barrier.dstStageMask = to;
-  barrier.dstAccessMask = to_access;
-  VkDependencyInfo dependency{};
-  dependency.sType = VK_STRUCTURE_TYPE_DEPENDENCY_INFO;
-  dependency.memoryBarrierCount = 1;
-  dependency.pMemoryBarriers = &barrier;
-  vkCmdPipelineBarrier2(commands, &dependency);
+// The axis along which a dispatch may be cut into ranges. A kernel that folds its positions over the number
+// of workgroups on x (shaders/lib/index.glsl) must see that number: only y, or x where it is the only axis.
+std::size_t axis_to_cut(const Kernel& kernel, std::span<const std::uint32_t, 3> groups) {
+  if (kernel.interface().counts_groups) return groups[1] > 1 ? 1 : 0;
+  return static_cast<std::size_t>(std::max_element(groups.begin(), groups.end()) - groups.begin());
 }
-
-constexpr VkAccessFlags2 any_access = VK_ACCESS_2_MEMORY_READ_BIT | VK_ACCESS_2_MEMORY_WRITE_BIT;
 
 }  // namespace
-
-Recording::Recording(Recording&& other) noexcept
-    : device_(other.device_),
-      pool_(std::exchange(other.pool_, nullptr)),
-      pieces_(std::move(other.pieces_)),
-      descriptor_pools_(std::exchange(other.descriptor_pools_, {})),
-      views_(std::exchange(other.views_, {})),
-      queries_(std::exchange(other.queries_, nullptr)),
-      stamps_(std::move(other.stamps_)),
-      dispatches_(other.dispatches_),
-      barriers_(other.barriers_) {}
-
-Recording& Recording::operator=(Recording&& other) noexcept {
-  std::swap(device_, other.device_);
-  std::swap(pool_, other.pool_);
-  std::swap(pieces_, other.pieces_);
-  std::swap(descriptor_pools_, other.descriptor_pools_);
-  std::swap(views_, other.views_);
-  std::swap(queries_, other.queries_);
-  std::swap(stamps_, other.stamps_);
-  std::swap(dispatches_, other.dispatches_);
-  std::swap(barriers_, other.barriers_);
-  return *this;
-}
-
-Recording::~Recording() {
-  if (!pool_) return;
-  vkDeviceWaitIdle(device_->handle());  // unchecked: a lost device is torn down too
-  for (VkDescriptorPool pool : descriptor_pools_) vkDestroyDescriptorPool(device_->handle(), pool, nullptr);
-  for (VkBufferView view : views_) vkDestroyBufferView(device_->handle(), view, nullptr);
-  if (queries_) vkDestroyQueryPool(device_->handle(), queries_, nullptr);
-  vkDestroyCommandPool(device_->handle(), pool_, nullptr);
-}
-
-std::vector<ScopeTime> Recording::scope_times() const {
-  std::vector<ScopeTime> times;
-  if (!queries_ || stamps_.empty()) return times;
-  std::vector<std::uint64_t> ticks(2 * stamps_.size());
-  check(vkGetQueryPoolResults(device_->handle(), queries_, 0, static_cast<std::uint32_t>(ticks.size()),
-                              ticks.size() * 8, ticks.data(), 8,
-                              VK_QUERY_RESULT_64_BIT | VK_QUERY_RESULT_WAIT_BIT),
-        "vkGetQueryPoolResults");
-  const double tick = device_->info().limits.timestamp_nanoseconds * 1e-9;
-  for (const Stamp& stamp : stamps_) {
-    times.push_back({stamp.name, static_cast<double>(ticks[stamp.begin]) * tick,
-                     static_cast<double>(ticks[stamp.begin + 1] - ticks[stamp.begin]) * tick,
-                     stamp.dispatch});
-  }
-  return times;
-}
 
 Recorder::Recorder(Device& device, bool profile, Precision operands)
     : recording_(device),
@@ -100,45 +37,16 @@ Recorder::Recorder(Device& device, bool profile, Precision operands)
     queries.queryType = VK_QUERY_TYPE_TIMESTAMP;
     queries.queryCount = max_queries;
     check(vkCreateQueryPool(device.handle(), &queries, nullptr, &recording_.queries_), "vkCreateQueryPool");
+    append([pool = recording_.queries_](VkCommandBuffer commands, std::uint32_t, std::uint32_t) {
+      vkCmdResetQueryPool(commands, pool, 0, max_queries);
+    });
   }
-  begin_piece();
-  if (profile_) vkCmdResetQueryPool(commands_, recording_.queries_, 0, max_queries);
 }
 
-void Recorder::begin_piece() {
-  VkCommandBufferAllocateInfo info{};
-  info.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO;
-  info.commandPool = recording_.pool_;
-  info.level = VK_COMMAND_BUFFER_LEVEL_PRIMARY;
-  info.commandBufferCount = 1;
-  check(vkAllocateCommandBuffers(device().handle(), &info, &commands_), "vkAllocateCommandBuffers");
-  VkCommandBufferBeginInfo begin{};
-  begin.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO;
-  begin.flags = VK_COMMAND_BUFFER_USAGE_SIMULTANEOUS_USE_BIT;
-  check(vkBeginCommandBuffer(commands_, &begin), "vkBeginCommandBuffer");
-  memory_barrier(commands_, VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT, any_access,
-                 VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT, any_access);
-  reads_.clear();
-  writes_.clear();
-  piece_dispatches_ = 0;
-}
-
-void Recorder::end_piece() {
-  memory_barrier(commands_, VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT, any_access,
-                 VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT | VK_PIPELINE_STAGE_2_HOST_BIT,
-                 any_access | VK_ACCESS_2_HOST_READ_BIT);
-  check(vkEndCommandBuffer(commands_), "vkEndCommandBuffer");
-  recording_.pieces_.push_back({commands_});
-  commands_ = nullptr;
-}
-
-void Recorder::barrier() {
-  constexpr VkPipelineStageFlags2 stages =
-      VK_PIPELINE_STAGE_2_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_2_TRANSFER_BIT;
-  memory_barrier(commands_, stages, any_access, stages, any_access);
-  reads_.clear();
-  writes_.clear();
-  ++recording_.barriers_;
+void Recorder::append(std::function<void(VkCommandBuffer, std::uint32_t, std::uint32_t)> write,
+                      std::uint32_t parts) {
+  recording_.commands_.push_back(
+      {.write = std::move(write), .parts = parts, .barrier = std::exchange(barrier_, false)});
 }
 
 void Recorder::order(std::span<const Slice> reads, std::span<const Slice> writes) {
@@ -153,7 +61,12 @@ void Recorder::order(std::span<const Slice> reads, std::span<const Slice> writes
   const bool write_after_any = std::any_of(writes.begin(), writes.end(), [&](const Slice& slice) {
     return touches(writes_, slice) || touches(reads_, slice);
   });
-  if (read_after_write || write_after_any) barrier();
+  if (read_after_write || write_after_any) {
+    reads_.clear();
+    writes_.clear();
+    barrier_ = true;
+    ++recording_.barriers_;
+  }
   for (const Slice& slice : reads) reads_.push_back({slice.block, slice.offset, slice.offset + slice.size});
   for (const Slice& slice : writes) writes_.push_back({slice.block, slice.offset, slice.offset + slice.size});
 }
@@ -173,10 +86,6 @@ void Recorder::dispatch(std::string_view module, std::span<const Slice> buffers,
     require(counts[axis] > 0 && counts[axis] <= limits.max_groups[axis],
             "kernel {}: {} workgroups on axis {}, the device allows 1 to {}", module, counts[axis], axis,
             limits.max_groups[axis]);
-  }
-  if (piece_dispatches_ >= dispatches_per_piece && open_scopes_ == 0) {
-    end_piece();
-    begin_piece();
   }
 
   std::array<VkDescriptorBufferInfo, 16> infos;
@@ -250,50 +159,72 @@ void Recorder::dispatch(std::string_view module, std::span<const Slice> buffers,
                          descriptor_writes.data(), 0, nullptr);
 
   order({reads.data(), read_count}, {writes.data(), write_count});
-  vkCmdBindPipeline(commands_, VK_PIPELINE_BIND_POINT_COMPUTE, kernel.pipeline());
-  vkCmdBindDescriptorSets(commands_, VK_PIPELINE_BIND_POINT_COMPUTE, kernel.layout(), 0, 1, &set, 0, nullptr);
-  if (args_bytes > 0) {
-    vkCmdPushConstants(commands_, kernel.layout(), VK_SHADER_STAGE_COMPUTE_BIT, 0,
-                       static_cast<std::uint32_t>(args_bytes), args);
-  }
   const auto stamp = begin_stamp(module, true);
-  vkCmdDispatch(commands_, groups.x, groups.y, groups.z);
+  const std::size_t axis = axis_to_cut(kernel, counts);
+  const auto* bytes = static_cast<const std::byte*>(args);
+  append(
+      [&kernel, set, axis, groups = std::to_array(counts), pushed = std::vector(bytes, bytes + args_bytes)](
+          VkCommandBuffer commands, std::uint32_t first, std::uint32_t count) {
+        vkCmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_COMPUTE, kernel.pipeline());
+        vkCmdBindDescriptorSets(commands, VK_PIPELINE_BIND_POINT_COMPUTE, kernel.layout(), 0, 1, &set, 0,
+                                nullptr);
+        if (!pushed.empty()) {
+          vkCmdPushConstants(commands, kernel.layout(), VK_SHADER_STAGE_COMPUTE_BIT, 0,
+                             static_cast<std::uint32_t>(pushed.size()), pushed.data());
+        }
+        std::array<std::uint32_t, 3> base{}, part = groups;
+        base[axis] = first;
+        part[axis] = count;
+        vkCmdDispatchBase(commands, base[0], base[1], base[2], part[0], part[1], part[2]);
+      },
+      counts[axis]);
   end_stamp(stamp);
-  ++piece_dispatches_;
   ++recording_.dispatches_;
 }
 
 void Recorder::copy(const Slice& to, const Slice& from) {
   require(to.size == from.size, "copy: {} bytes into {}", from.size, to.size);
   order({&from, 1}, {&to, 1});
-  const VkBufferCopy region{from.offset, to.offset, to.size};
-  vkCmdCopyBuffer(commands_, from.block->buffer, to.block->buffer, 1, &region);
+  append([source = from.block->buffer, target = to.block->buffer,
+          region = VkBufferCopy{from.offset, to.offset, to.size}](VkCommandBuffer commands, std::uint32_t,
+                                                                  std::uint32_t) {
+    vkCmdCopyBuffer(commands, source, target, 1, &region);
+  });
 }
 
 void Recorder::clear(const Slice& slice) {
   order({}, {&slice, 1});
-  vkCmdFillBuffer(commands_, slice.block->buffer, slice.offset, (slice.size + 3) / 4 * 4, 0);
+  append([buffer = slice.block->buffer, slice](VkCommandBuffer commands, std::uint32_t, std::uint32_t) {
+    vkCmdFillBuffer(commands, buffer, slice.offset, (slice.size + 3) / 4 * 4, 0);
+  });
+}
+
+void Recorder::append_stamp(std::uint32_t query) {
+  append([pool = recording_.queries_, query](VkCommandBuffer commands, std::uint32_t, std::uint32_t) {
+    vkCmdWriteTimestamp2(commands, VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT, pool, query);
+  });
 }
 
 std::optional<std::uint32_t> Recorder::begin_stamp(std::string_view name, bool dispatch) {
   const auto begin = static_cast<std::uint32_t>(2 * recording_.stamps_.size());
   if (!profile_ || begin + 2 > max_queries) return std::nullopt;
   recording_.stamps_.push_back({std::string(name), begin, dispatch});
-  vkCmdWriteTimestamp2(commands_, VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT, recording_.queries_, begin);
+  append_stamp(begin);
   return begin;
 }
 
 void Recorder::end_stamp(std::optional<std::uint32_t> stamp) {
-  if (!stamp) return;
-  vkCmdWriteTimestamp2(commands_, VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT, recording_.queries_, *stamp + 1);
+  if (stamp) append_stamp(*stamp + 1);
 }
 
 Recorder::Scope::Scope(Recorder& recorder, std::string name) : recorder_(recorder) {
   if (validation_enabled()) {
-    VkDebugUtilsLabelEXT label{};
-    label.sType = VK_STRUCTURE_TYPE_DEBUG_UTILS_LABEL_EXT;
-    label.pLabelName = name.c_str();
-    vkCmdBeginDebugUtilsLabelEXT(recorder_.commands_, &label);
+    recorder_.append([name](VkCommandBuffer commands, std::uint32_t, std::uint32_t) {
+      VkDebugUtilsLabelEXT label{};
+      label.sType = VK_STRUCTURE_TYPE_DEBUG_UTILS_LABEL_EXT;
+      label.pLabelName = name.c_str();
+      vkCmdBeginDebugUtilsLabelEXT(commands, &label);
+    });
   }
   stamp_ = recorder_.begin_stamp(name, false);
   ++recorder_.open_scopes_;
@@ -302,12 +233,14 @@ Recorder::Scope::Scope(Recorder& recorder, std::string name) : recorder_(recorde
 Recorder::Scope::~Scope() {
   --recorder_.open_scopes_;
   recorder_.end_stamp(stamp_);
-  if (validation_enabled()) vkCmdEndDebugUtilsLabelEXT(recorder_.commands_);
+  if (validation_enabled()) {
+    recorder_.append(
+        [](VkCommandBuffer commands, std::uint32_t, std::uint32_t) { vkCmdEndDebugUtilsLabelEXT(commands); });
+  }
 }
 
 Recording Recorder::finish() {
   require(open_scopes_ == 0, "recorder: {} scopes are still open", open_scopes_);
-  end_piece();
   return std::move(recording_);
 }
 

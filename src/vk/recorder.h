@@ -4,8 +4,8 @@
 // it reads and writes; the recorder keeps the ranges touched since the last barrier and puts one memory
 // barrier before a dispatch that depends on them. Independent dispatches run without one.
 //
-// A recording is a list of pieces (command buffers). Each opens and closes with a full barrier, because the
-// tracker sees one piece only, and submissions are cut between pieces (see Device::submit).
+// A submission opens and closes with a full barrier, so it does not matter where a recording is cut into
+// submissions (see vk/recording.h).
 #pragma once
 
 #include <array>
@@ -19,60 +19,13 @@
 #include <vector>
 
 #include "vk/device.h"
+#include "vk/recording.h"
 
 namespace walsh::vk {
 
 /// Number of workgroups of a dispatch.
 struct Groups {
   std::uint32_t x = 1, y = 1, z = 1;
-};
-
-/// When a scope or a dispatch ran, by device timestamps.
-struct ScopeTime {
-  std::string name;      // the scope's, or the dispatch's module
-  double begin_seconds;  // by the device's clock, whose zero is its own
-  double seconds;
-  bool dispatch;
-};
-
-class Recording {
- public:
-  Recording(Recording&& other) noexcept;
-  Recording& operator=(Recording&& other) noexcept;
-  ~Recording();
-
-  std::size_t dispatches() const { return dispatches_; }
-  std::size_t barriers() const { return barriers_; }
-  std::size_t pieces() const { return pieces_.size(); }
-
-  /// Times of scopes and dispatches at the last run; empty unless the recorder profiled. Wait for the run
-  /// first.
-  std::vector<ScopeTime> scope_times() const;
-
- private:
-  friend class Recorder;
-  friend class Device;
-  struct Piece {
-    VkCommandBuffer commands;
-    double seconds = -1;  // by the host's clock at the first run
-  };
-  struct Stamp {
-    std::string name;
-    std::uint32_t begin;  // query index; the end's is the next
-    bool dispatch;
-  };
-
-  explicit Recording(Device& device) : device_(&device) {}
-
-  Device* device_;
-  VkCommandPool pool_ = nullptr;
-  std::vector<Piece> pieces_;
-  std::vector<VkDescriptorPool> descriptor_pools_;
-  std::vector<VkBufferView> views_;
-  VkQueryPool queries_ = nullptr;
-  std::vector<Stamp> stamps_;
-  std::size_t dispatches_ = 0;
-  std::size_t barriers_ = 0;
 };
 
 class Recorder {
@@ -123,20 +76,20 @@ class Recorder {
     std::uint64_t begin, end;
   };
 
-  void begin_piece();
-  void end_piece();
-  /// A barrier if one of these accesses depends on work since the last one; then notes them.
+  /// A barrier before the next command if one of these accesses depends on work since the last one; then
+  /// notes them.
   void order(std::span<const Slice> reads, std::span<const Slice> writes);
-  void barrier();
+  void append(std::function<void(VkCommandBuffer, std::uint32_t, std::uint32_t)> write,
+              std::uint32_t parts = 1);
   /// Writes the first timestamp of a pair, if the recorder profiles and has one left; `end_stamp` the second.
   std::optional<std::uint32_t> begin_stamp(std::string_view name, bool dispatch);
   void end_stamp(std::optional<std::uint32_t> stamp);
+  void append_stamp(std::uint32_t query);
 
   Recording recording_;
   bool profile_;
   Precision operands_;
-  VkCommandBuffer commands_ = nullptr;
-  std::size_t piece_dispatches_ = 0;
+  bool barrier_ = false;
   std::size_t open_scopes_ = 0;
   std::vector<Range> reads_, writes_;
 };

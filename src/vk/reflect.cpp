@@ -37,7 +37,8 @@ enum Decoration : std::uint32_t {
   binding = 33,
   offset = 35
 };
-constexpr std::uint32_t built_in_workgroup_size = 25, mode_local_size = 17, mode_local_size_id = 38;
+constexpr std::uint32_t built_in_num_workgroups = 24, built_in_workgroup_size = 25, mode_local_size = 17,
+                        mode_local_size_id = 38;
 constexpr std::uint32_t storage_uniform_constant = 0, storage_push_constant = 9, storage_buffer = 12;
 constexpr std::uint32_t dimension_buffer = 5, image_sampled = 1;
 
@@ -198,6 +199,8 @@ ModuleInterface reflect(std::string_view name, std::span<const std::uint32_t> sp
   std::set<std::uint32_t> ids;
   for (const auto& [id, decorations] : module.decorations) {
     if (const auto it = decorations.find(spec_id); it != decorations.end()) ids.insert(it->second);
+    const auto it = decorations.find(built_in);
+    if (it != decorations.end() && it->second == built_in_num_workgroups) result.counts_groups = true;
   }
   result.constant_ids.assign(ids.begin(), ids.end());
 

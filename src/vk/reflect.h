@@ -24,6 +24,7 @@ struct Binding {
 struct ModuleInterface {
   std::vector<Binding> bindings;            // set 0, binding 0, 1, ... without a gap
   std::uint32_t push_bytes = 0;             // 0: no push constants
+  bool counts_groups = false;               // reads gl_NumWorkGroups
   std::vector<std::uint32_t> constant_ids;  // specialization constants, ascending
   std::array<std::uint32_t, 3> local_size{1, 1, 1};
   std::array<std::int64_t, 3> local_size_id{-1, -1, -1};  // the constant that overrides local_size, or -1

@@ -2,7 +2,6 @@
 #include <volk.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 
 #include "vk/device.h"
@@ -13,13 +12,7 @@
 namespace walsh::vk {
 namespace {
 
-// Drivers reset a device whose submission runs for about 2 s; a submission stays far below.
-constexpr double submission_seconds = 0.1;
 constexpr std::uint64_t staging_bytes = std::uint64_t{16} << 20;
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 }  // namespace
 
@@ -48,27 +41,12 @@ void Device::submit_commands(std::span<const VkCommandBuffer> commands) {
 }
 
 Ticket Device::submit(Recording& recording) {
-  std::vector<VkCommandBuffer> batch;
-  double batch_seconds = 0;
-  const auto flush = [&] {
-    if (!batch.empty()) submit_commands(batch);
-    batch.clear();
-    batch_seconds = 0;
-  };
-  for (auto& piece : recording.pieces_) {
-    if (piece.seconds < 0) {  // first run: alone, and timed
-      wait_idle();
-      const auto start = std::chrono::steady_clock::now();
-      submit_commands({&piece.commands, 1});
-      wait_idle();
-      piece.seconds = seconds_since(start);
-      continue;
-    }
-    if (batch_seconds + piece.seconds > submission_seconds) flush();
-    batch.push_back(piece.commands);
-    batch_seconds += piece.seconds;
+  if (recording.pieces_.empty()) {
+    recording.measure();
+    recording.cut();
+    return submitted_;
   }
-  flush();
+  for (const VkCommandBuffer piece : recording.pieces_) submit_commands({&piece, 1});
   return submitted_;
 }
 

@@ -42,6 +42,9 @@ void apply_switches(DeviceInfo& info) {
     info.limits.max_storage_range = std::min(info.limits.max_storage_range, bytes);
   if (const auto bytes = number_of("WALSH_MAX_ALLOCATION"))
     info.limits.max_allocation = std::min(info.limits.max_allocation, bytes);
+  if (const auto microseconds = number_of("WALSH_SUBMISSION_US"))
+    info.tuning.submission_seconds =
+        std::min(info.tuning.submission_seconds, 1e-6 * static_cast<double>(microseconds));
 }
 
 std::uint64_t submission_to_lose() { return number_of("WALSH_LOSE_DEVICE_AT"); }

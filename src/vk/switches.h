@@ -4,6 +4,7 @@
 //   WALSH_LARGE_TILES=1        the largest tiles of matrix products at every size
 //   WALSH_MAX_BINDING=BYTES    at most as much in a binding
 //   WALSH_MAX_ALLOCATION=BYTES at most as much in an allocation
+//   WALSH_SUBMISSION_US=N      submissions of at most N microseconds, by cutting dispatches too
 //   WALSH_LOSE_DEVICE_AT=N     the process's N-th submission finds the device lost (counted from 1)
 #pragma once
 

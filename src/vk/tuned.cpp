@@ -26,10 +26,6 @@ constexpr Choice choices[] = {
     {"large_tile_results", std::numeric_limits<std::uint64_t>::max(),
      [](const Tuning& t) { return t.large_tile_results; },
      [](Tuning& t, std::uint64_t value) { t.large_tile_results = value; }},
-    {"matrix_sums", 1024, [](const Tuning& t) { return std::uint64_t{t.matrix_sums}; },
-     [](Tuning& t, std::uint64_t value) { t.matrix_sums = static_cast<std::uint32_t>(value); }},
-    {"matrix_depth", 256, [](const Tuning& t) { return std::uint64_t{t.matrix_depth}; },
-     [](Tuning& t, std::uint64_t value) { t.matrix_depth = static_cast<std::uint32_t>(value); }},
 };
 
 /// Of all kernels in this binary: choices do not outlive a kernel that they were measured with.

@@ -121,12 +121,14 @@ TEST(switches, make_a_device_poorer) {
   DeviceInfo info = gpu("any", 0);
   info.limits.max_storage_range = info.limits.max_allocation = std::uint64_t{1} << 32;
   const Setting kernels("WALSH_KERNELS", "cpu"), tiles("WALSH_LARGE_TILES", "1"),
-      binding("WALSH_MAX_BINDING", "134217728"), allocation("WALSH_MAX_ALLOCATION", "99999999999999");
+      binding("WALSH_MAX_BINDING", "134217728"), allocation("WALSH_MAX_ALLOCATION", "99999999999999"),
+      submission("WALSH_SUBMISSION_US", "50");
   apply_switches(info);
   EXPECT_TRUE(info.tuning.lane_by_lane);
   EXPECT_EQ(info.tuning.large_tile_results, 0u);
   EXPECT_EQ(info.limits.max_storage_range, std::uint64_t{1} << 27);
   EXPECT_EQ(info.limits.max_allocation, std::uint64_t{1} << 32) << "never richer than it is";
+  EXPECT_DOUBLE_EQ(info.tuning.submission_seconds, 50e-6);
   const Setting other("WALSH_KERNELS", "gpu");
   apply_switches(info);
   EXPECT_FALSE(info.tuning.lane_by_lane);

@@ -1,8 +1,13 @@
 #include "vk/recorder.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "ops/add.h"
 #include "ops/cross_entropy.h"
+#include "ops/matmul.h"
+#include "ops/rmsnorm.h"
+#include "ops/transpose.h"
 #include "shaders/add.h"
 #include "tests/support/gpu.h"
 
@@ -77,18 +82,20 @@ TEST(recorder, ranges_of_one_block_are_told_apart) {
             1u);
 }
 
-// 24 dispatches a piece, and a piece opens with a full barrier of its own.
-TEST(recorder, a_long_recording_is_cut_into_pieces) {
+TEST(recorder, a_recording_runs_and_is_replayed_in_order) {
   test::Tensors t;
   const Tensor a = t.zeros({300}), one = t.f32({300}, std::vector<float>(300, 1));
   vk::Recorder rec(test::device());
   for (int i = 0; i < 60; ++i) add(rec, a, a, one);
   vk::Recording recording = rec.finish();
-  EXPECT_EQ(recording.pieces(), 3u);
   EXPECT_EQ(recording.dispatches(), 60u);
-  EXPECT_EQ(recording.barriers(), 57u);
-  test::device().wait(test::device().submit(recording));
-  EXPECT_EQ(test::read(a), std::vector<float>(300, 60));
+  EXPECT_EQ(recording.barriers(), 59u);
+  EXPECT_TRUE(recording.piece_seconds().empty());
+  for (float runs = 1; runs <= 3; ++runs) {
+    test::device().wait(test::device().submit(recording));
+    EXPECT_EQ(test::read(a), std::vector<float>(300, 60 * runs));
+    EXPECT_FALSE(recording.piece_seconds().empty());
+  }
 }
 
 // More dispatches than one descriptor pool has sets, in a chain that every link must keep.
@@ -156,6 +163,60 @@ TEST(recorder, scopes_are_timed_when_profiled) {
   }
   EXPECT_GE(times[0].seconds, times[1].seconds + times[3].seconds);
   EXPECT_GE(times[3].begin_seconds, times[1].begin_seconds + times[1].seconds);
+}
+
+// Rows folded onto two axes, elements on one, tiles on two.
+struct Work {
+  explicit Work(vk::Device& device) : t(device) {
+    const std::uint64_t rows = 40000, m = 70, n = 600, k = 96;
+    sum = t.zeros({rows, 4});
+    one = t.f32({rows, 4}, normal(rows * 4, 1));
+    normed = t.empty({rows, 4});
+    rstd = t.empty({rows});
+    weight = t.f32({4}, normal(4, 2));
+    y = t.empty({m, n});
+    x = t.f32({m, k}, normal(m * k, 3));
+    w = t.f32({n, k}, normal(n * k, 4));
+    transposed = t.empty({n, m});
+  }
+  void record(Recorder& rec) const {
+    add(rec, sum, sum, one);
+    rmsnorm_forward(rec, normed, rstd, sum, weight, 1e-5f);
+    matmul_forward(rec, y, x, w);
+    transpose(rec, transposed, y);
+  }
+  std::vector<std::vector<float>> results() {
+    return {t.read(sum), t.read(normed), t.read(rstd), t.read(y), t.read(transposed)};
+  }
+
+  TensorStore t;
+  Tensor sum, one, normed, rstd, weight, y, x, w, transposed;
+};
+
+// A dispatch longer than the budget is cut into ranges of workgroups; none of them longer, unless it is a
+// single workgroup, or a row of those that fold their positions.
+TEST(recorder, dispatches_beyond_the_budget_are_cut_and_give_the_same_bits) {
+  std::vector<std::vector<float>> expected;
+  for (const double budget : {0.1, 20e-6, 1e-9}) {
+    vk::DeviceInfo info = test::device().info();
+    info.tuning.submission_seconds = budget;
+    vk::Device device(info);
+    Work work(device);
+    vk::Recorder rec(device);
+    work.record(rec);
+    vk::Recording recording = rec.finish();
+    std::vector<std::vector<float>> got;
+    for (int run = 0; run < 3; ++run) device.wait(device.submit(recording));
+    got = work.results();
+    if (expected.empty()) expected = got;
+    EXPECT_TRUE(got == expected) << budget;
+    const auto& pieces = recording.piece_seconds();
+    if (budget == 1e-9) {
+      EXPECT_GT(pieces.size(), 2 * recording.dispatches());  // to single workgroups
+    } else if (pieces.size() < recording.dispatches()) {
+      EXPECT_LE(*std::max_element(pieces.begin(), pieces.end()), budget);
+    }
+  }
 }
 
 template <typename Act>

@@ -36,6 +36,12 @@ TEST(reflect, push_constants_and_workgroup) {
   EXPECT_EQ(reflect_module("rmsnorm_backward_weight").local_size[0], 64u);
 }
 
+TEST(reflect, kernels_that_fold_their_positions_are_known) {
+  EXPECT_TRUE(reflect_module("adamw").counts_groups);
+  EXPECT_TRUE(reflect_module("rmsnorm_forward.floats").counts_groups);
+  EXPECT_FALSE(reflect_module("matmul_forward").counts_groups);
+}
+
 TEST(reflect, every_module_of_the_build_keeps_the_conventions) {
   ASSERT_FALSE(modules().empty());
   for (const Module& module : modules()) {

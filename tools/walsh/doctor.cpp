@@ -107,7 +107,7 @@ OrderedJson time_kernels(const Globals& globals, vk::Device& device, OrderedJson
   OrderedJson speeds = OrderedJson::array();
   const auto time_kernel = [&](const KernelCase& kernel, vk::Precision operands) {
     const Speed speed = measure_speed(device, kernel, rates, true, operands);
-    show(globals, fmt::format("{:<14} {:<34} {:<28} {:>8.1f} GB/s {:>9.1f} GFLOP/s  {:>3.0f} % of {}",
+    show(globals, fmt::format("{:<14} {:<50} {:<28} {:>8.3g} GB/s {:>8.3g} GFLOP/s  {:>3.0f} % of {}",
                               kernel.op, kernel.variant, kernel.shape, speed.bytes_per_second * 1e-9,
                               speed.operations_per_second * 1e-9, speed.share * 100, speed.limit));
     speeds.push_back({{"name", kernel.op},

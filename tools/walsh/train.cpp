@@ -1,10 +1,9 @@
 // walsh train: fine-tunes a model.
-#include <unistd.h>
-
 #include <csignal>
 #include <cstdio>
 #include <utility>
 
+#include "base/system.h"
 #include "cli.h"
 #include "methods/qwha_options.h"
 #include "methods/registry.h"
@@ -32,7 +31,7 @@ std::string duration(double seconds) {
 class Console final : public TrainListener {
  public:
   Console(const Globals& globals, const std::unique_ptr<vk::Device>& device)
-      : globals_(globals), device_(device), terminal_(isatty(STDERR_FILENO)) {}
+      : globals_(globals), device_(device), terminal_(system::errors_go_to_terminal()) {}
   std::uint32_t steps_done() const { return steps_done_; }
   // The first line begins the progress: nothing can be refused any more, and the device is announced.
   void say(const std::string& line) override {
