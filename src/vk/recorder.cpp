@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "vk/instance.h"
 #include "vk/result.h"
 
 namespace walsh::vk {
@@ -218,14 +217,6 @@ void Recorder::end_stamp(std::optional<std::uint32_t> stamp) {
 }
 
 Recorder::Scope::Scope(Recorder& recorder, std::string name) : recorder_(recorder) {
-  if (validation_enabled()) {
-    recorder_.append([name](VkCommandBuffer commands, std::uint32_t, std::uint32_t) {
-      VkDebugUtilsLabelEXT label{};
-      label.sType = VK_STRUCTURE_TYPE_DEBUG_UTILS_LABEL_EXT;
-      label.pLabelName = name.c_str();
-      vkCmdBeginDebugUtilsLabelEXT(commands, &label);
-    });
-  }
   stamp_ = recorder_.begin_stamp(name, false);
   ++recorder_.open_scopes_;
 }
@@ -233,10 +224,6 @@ Recorder::Scope::Scope(Recorder& recorder, std::string name) : recorder_(recorde
 Recorder::Scope::~Scope() {
   --recorder_.open_scopes_;
   recorder_.end_stamp(stamp_);
-  if (validation_enabled()) {
-    recorder_.append(
-        [](VkCommandBuffer commands, std::uint32_t, std::uint32_t) { vkCmdEndDebugUtilsLabelEXT(commands); });
-  }
 }
 
 Recording Recorder::finish() {

@@ -54,7 +54,7 @@ class Recorder {
   void copy(const Slice& to, const Slice& from);
   void clear(const Slice& slice);
 
-  /// Names the work recorded while the returned object lives (debug labels, profile).
+  /// Names the work recorded while the returned object lives, for scope_times().
   class Scope {
    public:
     Scope(Recorder& recorder, std::string name);
