@@ -1,4 +1,4 @@
-// With g = gradient · norm[1], step = {η, 1 − β1^t, 1 − β2^t, 0}, η' = η · rate_scale:
+// With g = gradient · norm[1], step = {η, 1 − β1^t, 1 − β2^t, t}, η' = η · rate_scale:
 //   m ← β1·m + (1 − β1)·g,   v ← β2·v + (1 − β2)·g²
 //   p ← p − η' · ((m / step[1]) / (sqrt(v / step[2]) + ε) + λ·p),   gradient ← 0
 // Where the norm is not finite, p, m and v stay and only the gradient is cleared.

@@ -1,4 +1,4 @@
-// Arguments of the adamw kernel. 1 − β comes from the host: in fp32, 1 − 0.999 is off by 5e-5.
+// Arguments of the adamw kernels. 1 − β comes from the host: in fp32, 1 − 0.999 is off by 5e-5.
 struct AdamwArgs {
   uint elements;
   float beta1;
@@ -8,4 +8,5 @@ struct AdamwArgs {
   float epsilon;
   float weight_decay;
   float rate_scale;
+  uint key;  // of the random rounding of adamw_moments8
 };

@@ -27,6 +27,17 @@ inline PhiloxWords philox(PhiloxWords counter, std::uint64_t key) {
   return counter;
 }
 
+/// Philox2x32-10, for kernels: shaders/lib/philox.glsl has the same.
+inline std::array<std::uint32_t, 2> philox2x32(std::array<std::uint32_t, 2> counter, std::uint32_t key) {
+  for (int round = 0; round < 10; ++round) {
+    const std::uint64_t product = std::uint64_t{0xD256D193u} * counter[0];
+    counter = {static_cast<std::uint32_t>(product >> 32) ^ key ^ counter[1],
+               static_cast<std::uint32_t>(product)};
+    key += 0x9E3779B9u;
+  }
+  return counter;
+}
+
 /// A stream of random numbers; `stream` separates uses of one seed (shuffles, initialisation, sampling).
 class Philox {
  public:

@@ -204,8 +204,10 @@ const MethodEntry lora_method{.name = "lora",
                                            .epochs = 3},
                               .check_option = check_option,
                               .make = make_method<LoraMethod>,
-                              .settings = [] {
-                                return std::vector<std::pair<std::string, std::string>>{{"init", "zero"}};
-                              }};
+                              .settings =
+                                  [] {
+                                    return std::vector<std::pair<std::string, std::string>>{{"init", "zero"}};
+                                  },
+                              .offloads = true};
 
 }  // namespace walsh

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "ops/adamw.h"
 #include "vk/device.h"
 
 namespace walsh {
@@ -14,24 +15,34 @@ constexpr std::uint64_t range_bytes = std::uint64_t{128} << 20;
 
 Tensor whole(const vk::Slice& block) { return {block, DType::f32, {block.size / 4}}; }
 
+struct Moments {
+  Tensor m, v, largest;
+};
+
+// Of so many values.
+Moments reserve_moments(vk::Arena& arena, std::uint64_t elements, bool in_8_bits) {
+  if (!in_8_bits) return {reserve(arena, DType::f32, {elements}), reserve(arena, DType::f32, {elements}), {}};
+  const std::uint64_t blocks = (elements + Moments8::block - 1) / Moments8::block;
+  const Shape codes{blocks, Moments8::block / 4};
+  return {reserve(arena, DType::u32, codes), reserve(arena, DType::u32, codes),
+          reserve(arena, DType::f32, {blocks, 2})};
+}
+
 }  // namespace
 
 Parameters::Memory::Memory(const ParameterGroup& of)
     : group(of),
       values("parameters", vk::MemoryKind::device, range_bytes),
       gradients("gradients", vk::MemoryKind::device, range_bytes),
-      m("first moments", vk::MemoryKind::device, range_bytes),
-      v("second moments", vk::MemoryKind::device, range_bytes) {}
+      moments("moments", vk::MemoryKind::device, range_bytes) {}
 
 Parameter Parameters::add(std::string name, const Shape& shape, const ParameterGroup& group) {
   auto found = std::ranges::find_if(memory_, [&](const auto& memory) { return memory->group == group; });
   if (found == memory_.end()) found = memory_.insert(found, std::make_unique<Memory>(group));
   Memory& memory = **found;
-  // The same reservations in the same order give all four arenas the same layout.
+  // The same reservations in the same order give both arenas the same layout.
   const Parameter parameter{std::move(name), reserve(memory.values, DType::f32, shape),
                             reserve(memory.gradients, DType::f32, shape)};
-  reserve(memory.m, DType::f32, shape);
-  reserve(memory.v, DType::f32, shape);
   parameters_.push_back(parameter);
   trained_ += shape.elements();
   return parameter;
@@ -45,8 +56,12 @@ std::uint64_t Parameters::value_bytes() const {
 
 std::uint64_t Parameters::state_bytes() const {
   std::uint64_t bytes = 0;
-  for (const auto& memory : memory_)
-    bytes += memory->gradients.bytes() + memory->m.bytes() + memory->v.bytes();
+  for (const auto& memory : memory_) {
+    vk::Arena moments("moments");  // a plan of them
+    for (const vk::Slice& block : memory->values.blocks())
+      reserve_moments(moments, block.size / 4, moments8_);
+    bytes += memory->gradients.bytes() + moments.bytes();
+  }
   return bytes;
 }
 
@@ -66,18 +81,19 @@ void Parameters::commit(vk::Device& device, bool training) {
   for (const auto& memory : memory_) {
     memory->values.commit(device);
     if (!training) continue;
-    for (vk::Arena* arena : {&memory->gradients, &memory->m, &memory->v}) arena->commit(device);
-    const auto values = memory->values.blocks(), gradients = memory->gradients.blocks(),
-               m = memory->m.blocks(), v = memory->v.blocks();
-    const std::uint64_t binding = device.info().limits.max_storage_range;
-    const std::uint64_t most = std::min(range_bytes, binding / vk::Arena::alignment * vk::Arena::alignment);
+    memory->gradients.commit(device);
+    const auto values = memory->values.blocks(), gradients = memory->gradients.blocks();
+    constexpr std::uint64_t unit = Moments8::block * 4;  // a range is whole blocks of moments
+    const std::uint64_t most = std::min(range_bytes, device.info().limits.max_storage_range / unit * unit);
     for (std::size_t i = 0; i < values.size(); ++i) {
       for (std::uint64_t first = 0; first < values[i].size; first += most) {
         const std::uint64_t bytes = std::min(most, values[i].size - first);
-        const auto part = [&](const vk::Slice& block) { return whole(block.part(first, bytes)); };
-        ranges_.push_back({part(values[i]), part(gradients[i]), part(m[i]), part(v[i]), memory->group});
+        const Moments moments = reserve_moments(memory->moments, bytes / 4, moments8_);
+        ranges_.push_back({whole(values[i].part(first, bytes)), whole(gradients[i].part(first, bytes)),
+                           moments.m, moments.v, moments.largest, memory->group});
       }
     }
+    memory->moments.commit(device);
   }
 }
 

@@ -38,6 +38,9 @@ class Parameters {
   /// The values that a parameter begins with, instead of zeros, for `upload`.
   void start(const std::string& name, std::vector<float> values);
 
+  /// Moments of AdamW in 8 bits (ops/adamw.h) instead of 32; before commit.
+  void use_moments8() { moments8_ = true; }
+
   /// Allocates the values and, for training, gradients and optimizer state.
   void commit(vk::Device& device, bool training);
 
@@ -45,7 +48,9 @@ class Parameters {
   void upload(vk::Device& device);
 
   struct Range {
-    Tensor value, gradient, m, v;  // f32, the same length
+    Tensor value, gradient;  // f32, the same length
+    Tensor m, v;             // the same; or codes of 8 bits, and then `largest` (ops/adamw.h)
+    Tensor largest;
     ParameterGroup group;
   };
   std::span<const Range> ranges() const { return ranges_; }
@@ -61,7 +66,7 @@ class Parameters {
  private:
   struct Memory {  // of one group
     ParameterGroup group;
-    vk::Arena values, gradients, m, v;
+    vk::Arena values, gradients, moments;
 
     explicit Memory(const ParameterGroup& of);
   };
@@ -70,6 +75,7 @@ class Parameters {
   std::map<std::string, std::vector<float>> starts_;
   std::vector<Range> ranges_;
   std::uint64_t trained_ = 0;
+  bool moments8_ = false;
 };
 
 }  // namespace walsh

@@ -138,6 +138,7 @@ const MethodEntry qwha_method{.name = "qwha",
                                            .epochs = 3},
                               .check_option = check_method_option<QwhaOptions, set_qwha_option>,
                               .make = make_method<QwhaMethod>,
-                              .settings = [] { return qwha_settings({}); }};
+                              .settings = [] { return qwha_settings({}); },
+                              .offloads = true};
 
 }  // namespace walsh

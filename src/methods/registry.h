@@ -35,6 +35,8 @@ struct MethodEntry {
   std::unique_ptr<Method> (*make)(const MethodSetup& setup);
   /// The options' keys with their defaults, for the help.
   std::vector<std::pair<std::string, std::string>> (*settings)() = nullptr;
+  /// Its layers never write to the base's weights, which may then stay in the host's memory.
+  bool offloads = false;
 };
 
 /// A row's `make`.

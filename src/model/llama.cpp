@@ -11,8 +11,10 @@ namespace walsh {
 
 void Llama::forward(Recorder& rec, Activations& a, const Inputs& in, const KvCache* cache) const {
   const std::size_t buffers = a.residual.size();
+  fetch(rec, 0);
   embedding_forward(rec, a.residual[0], in.ids, embedding_);
   for (std::size_t i = 0; i < layers_.size(); ++i) {
+    if (i + 1 < layers_.size()) fetch(rec, i + 1);
     const auto scope = rec.scope("forward");
     layer_forward(rec, context(), layers_[i], a.residual[(i + 1) % buffers], a.residual[i % buffers],
                   a.layer(i), a.scratch, in, cache ? &(*cache)[i] : nullptr);
@@ -47,6 +49,8 @@ void Llama::logits(Recorder& rec, const Activations& a, std::uint32_t first, std
 
 void Llama::backward(Recorder& rec, Activations& a, const Inputs& in) const {
   for (std::size_t i = layers_.size(); i-- > 0;) {
+    // The forward pass left the last two layers on the device.
+    if (i > 0 && i + 1 < layers_.size()) fetch(rec, i - 1);
     if (a.shares_layers() && i + 1 < layers_.size()) {
       const auto scope = rec.scope("forward again");
       layer_forward(rec, context(), layers_[i], {}, a.residual[i], a.layer(i), a.scratch, in);
@@ -63,18 +67,22 @@ void Llama::prepare(Recorder& rec) const {
   for (Linear* linear : linears()) linear->prepare(rec);
 }
 
-Llama::Llama(ModelConfig config, const WeightFormat& format, vk::Arena& arena, Method& method)
-    : config_(std::move(config)) {
+Llama::Llama(ModelConfig config, const WeightFormat& format, vk::Arena& arena, Method& method,
+             LayerStream* stream)
+    : config_(std::move(config)), stream_(stream) {
   const auto weight = [&](const char* name, DType dtype, const Shape& shape) {
     return method.reserve_weight(arena, name, dtype, shape);
   };
   const Shape table{config_.vocabulary_size, config_.hidden};
-  embedding_ = weight("model.embed_tokens.weight", format.dense, table);
+  // A table that is the head too is read whole.
+  vk::Arena& rows = stream && !config_.tied ? stream->on_host() : arena;
+  embedding_ = method.reserve_weight(rows, "model.embed_tokens.weight", format.dense, table);
   head_ = config_.tied ? embedding_ : weight("lm_head.weight", format.dense, table);
   final_norm_ = weight("model.norm.weight", DType::f32, {config_.hidden});
   inverse_frequencies_ = reserve(arena, DType::f32, {config_.head_dim / 2});
   for (std::uint32_t i = 0; i < config_.layers; ++i)
-    layers_.push_back(reserve_layer(arena, config_, format, i, method));
+    layers_.push_back(reserve_layer(stream ? stream->next_layer(i) : arena, config_, format, i, method));
+  if (stream) stream->reserve_host(config_.layers);
 }
 
 void Llama::load(vk::Device& device, const WeightSource& source) {
@@ -82,7 +90,14 @@ void Llama::load(vk::Device& device, const WeightSource& source) {
   load_dense(device, final_norm_, source, "model.norm.weight");
   if (!config_.tied) load_dense(device, head_, source, "lm_head.weight");
   device.upload(inverse_frequencies_, inverse_frequencies(config_));
-  for (std::uint32_t i = 0; i < config_.layers; ++i) load_layer(device, layers_[i], source, i);
+  for (std::uint32_t i = 0; i < config_.layers; ++i) {
+    load_layer(device, layers_[i], source, i);
+    if (stream_) stream_->store(device, i);
+  }
+}
+
+void Llama::fetch(Recorder& rec, std::uint32_t index) const {
+  if (stream_) stream_->fetch(rec, index);
 }
 
 std::vector<Linear*> Llama::linears() const {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "model/layer.h"
+#include "model/layer_stream.h"
 
 namespace walsh {
 
@@ -16,8 +17,10 @@ KvCache reserve_cache(vk::Arena& arena, const ModelConfig& config, std::uint32_t
 
 class Llama {
  public:
-  /// Reserves the weights in `arena`; `method` makes the linear layers.
-  Llama(ModelConfig config, const WeightFormat& format, vk::Arena& arena, Method& method);
+  /// Reserves the weights in `arena`; `method` makes the linear layers. With `stream` the layers' weights are
+  /// there instead, and every pass copies them to the device as it needs them.
+  Llama(ModelConfig config, const WeightFormat& format, vk::Arena& arena, Method& method,
+        LayerStream* stream = nullptr);
 
   /// Fills the weights, once the arena is committed.
   void load(vk::Device& device, const WeightSource& source);
@@ -25,6 +28,8 @@ class Llama {
   const ModelConfig& config() const { return config_; }
   /// Every linear layer in the order of the forward pass.
   std::vector<Linear*> linears() const;
+  /// Brings layer `index`'s weights to the device, where they are not there always.
+  void fetch(Recorder& rec, std::uint32_t index) const;
 
   /// Once an optimizer step, before its passes.
   void prepare(Recorder& rec) const;
@@ -33,7 +38,7 @@ class Llama {
   /// a.losses of in.targets, in chunks of rows; with `gradient` also a.scratch.d_residual, the gradient of
   /// the last layer's output, scaled by in.loss_scale.
   void loss(Recorder& rec, Activations& a, const Inputs& in, bool gradient) const;
-  /// After loss with gradient: adds to the gradients of all parameters.
+  /// After forward and loss with gradient in the same recording: adds to the gradients of all parameters.
   void backward(Recorder& rec, Activations& a, const Inputs& in) const;
   /// a.logits = the logits of rows [first, first + count), count <= a.logit_rows().
   void logits(Recorder& rec, const Activations& a, std::uint32_t first, std::uint32_t count) const;
@@ -47,6 +52,7 @@ class Llama {
   Weight final_norm_;           // [C]
   Tensor inverse_frequencies_;  // [D/2]
   std::vector<LayerWeights> layers_;
+  LayerStream* stream_;
 };
 
 }  // namespace walsh

@@ -54,7 +54,12 @@ std::string EffectiveLayer::hash() const {
 void visit_layers(vk::Device& device, Session& session, std::uint32_t tokens,
                   const std::function<void(EffectiveLayer&&)>& visit) {
   vk::run_once(device, [&](vk::Recorder& rec) { session.model().prepare(rec); });
-  for (Linear* linear : session.model().linears()) {
+  const auto linears = session.model().linears();
+  const std::size_t linears_a_layer = linears.size() / session.config().layers;
+  for (std::size_t l = 0; l < linears.size(); ++l) {
+    if (l % linears_a_layer == 0)
+      vk::run_once(device, [&](vk::Recorder& rec) { session.model().fetch(rec, l / linears_a_layer); });
+    Linear* linear = linears[l];
     const auto weights = linear->weights();
     std::vector<EffectiveLayer> layers;
     std::vector<std::vector<float>> biases;

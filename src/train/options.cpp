@@ -139,7 +139,11 @@ RunOptions resolve(RunOptions o) {
   one_of("scale-dtype", o.scale_dtype, {"fp16", "fp32"});
   require(o.scale_dtype == "fp16" || method.base == BaseRule::own_grid,
           "scale-dtype: {} trains on a base whose scales are fp16; leave it out", o.method);
+  one_of("optimizer", o.optimizer, {"adamw", "adamw8"});
   one_of("checkpointing", o.checkpointing, {"auto", "none", "full"});
+  require(!o.offload || method.offloads,
+          "offload: {} trains or rewrites the weights themselves, which must be on the device; leave it out",
+          o.method);
   if (o.bits != 0) one_of("bits", std::to_string(o.bits), {"2", "3", "4", "8"});
   require(o.bits == 0 || method.base != BaseRule::dense,
           "bits: {} trains the weights themselves, unquantised; leave it out", o.method);

@@ -37,9 +37,11 @@ struct RunOptions {
   double warmup = -1;        // below 1 a ratio, from 1 steps; negative: the method's default
   double weight_decay = -1;  // negative: the method's default
   double max_grad_norm = 1.0;
+  std::string optimizer = "adamw";
   std::string precision = "auto";
   std::string scale_dtype = "fp16";
   std::string checkpointing = "auto";
+  bool offload = false;
   std::uint32_t eval_every = 0, save_every = 0, keep = 2;
   std::uint32_t sample_tokens = 48;
   std::string sample_prompt;
@@ -84,6 +86,8 @@ void visit_options(Options& o, Visit&& visit) {
         "a ratio of the steps below 1, steps from 1; negative: the method's default");
   visit("weight-decay", o.weight_decay, true, "decoupled weight decay; negative: the method's default");
   visit("max-grad-norm", o.max_grad_norm, true, "gradients are clipped to this norm; 0: not");
+  visit("optimizer", o.optimizer, true,
+        "adamw, or adamw8: its moments in 8 bits, a quarter of the memory of the optimizer's state");
   visit("precision", o.precision, true,
         "operands of matrix products: fp32, or fp16 or bf16 where the device multiplies such matrices; all "
         "else is fp32; auto: fp32");
@@ -93,6 +97,10 @@ void visit_options(Options& o, Visit&& visit) {
       "checkpointing", o.checkpointing, false,
       "none: every layer keeps its activations; full: they are computed again in the backward, with the same "
       "result; auto: none, or full where that does not fit the device");
+  visit(
+      "offload", o.offload, false,
+      "true: the layers' frozen weights stay in the host's memory and pass through the device two at a time, "
+      "with the same result");
   visit("eval-every", o.eval_every, false, "steps between evaluations; 0: only at the end");
   visit("save-every", o.save_every, false, "steps between checkpoints; 0: only at the end");
   visit("keep", o.keep, false, "checkpoints kept");

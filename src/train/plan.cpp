@@ -10,6 +10,7 @@ Plan plan_run(const ModelConfig& config, const WeightFormat& format, const RunOp
   const Session session(config, format, options, tokens, true);
   const PassMemory memory(config, tokens, logit_rows(config, tokens), training_pass(options));
   Plan plan{.weights_bytes = session.weights_bytes(),
+            .host_bytes = session.host_bytes(),
             .parameters_bytes = session.parameters().value_bytes() + session.method_bytes(),
             .optimizer_bytes = session.parameters().state_bytes(),
             .activations_bytes =

@@ -12,6 +12,7 @@ namespace walsh {
 
 struct Plan {
   std::uint64_t weights_bytes = 0;      // the base, embedding, head
+  std::uint64_t host_bytes = 0;         // of them, what --offload keeps in the host's memory instead
   std::uint64_t parameters_bytes = 0;   // trained values and the frozen indices and tables that go with them
   std::uint64_t optimizer_bytes = 0;    // gradients and moments
   std::uint64_t activations_bytes = 0;  // activations, scratch, inputs, rings

@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 
 std::string hex(XXH128_hash_t hash) { return fmt::format("{:016x}{:016x}", hash.high64, hash.low64); }
 
-// The four tensors of range i under names of the checkpoint.
+// The tensors of range i under names of the checkpoint.
 template <typename Visit>
 void for_each_state(const Parameters& parameters, Visit&& visit) {
   std::size_t i = 0;
@@ -27,6 +27,7 @@ void for_each_state(const Parameters& parameters, Visit&& visit) {
     visit(fmt::format("parameters.{}", i), range.value);
     visit(fmt::format("first_moments.{}", i), range.m);
     visit(fmt::format("second_moments.{}", i), range.v);
+    if (range.largest) visit(fmt::format("largest_moments.{}", i), range.largest);
     ++i;
   }
 }
@@ -131,17 +132,18 @@ void save_checkpoint(const fs::path& run, vk::Device& device, const Parameters& 
     StagedFolder staged(folder);
     std::vector<TensorInfo> tensors;
     for_each_state(parameters, [&](const std::string& name, const Tensor& tensor) {
-      tensors.push_back({name, DType::f32, {tensor.shape[0]}});
+      tensors.push_back({name, tensor.dtype, {tensor.shape.elements()}});
     });
     SafetensorsWriter writer(staged.path() / "state.safetensors", tensors, {});
     for_each_state(parameters, [&](const std::string& name, const Tensor& tensor) {
-      const auto values = device.download<float>(tensor);
-      writer.append(name, std::as_bytes(std::span(values)));
+      const auto values = device.download<std::byte>(tensor);
+      writer.append(name, values);
     });
     writer.publish();
-    const OrderedJson json = {{"step", p.step},          {"epoch", p.epoch},     {"batch", p.batch},
-                              {"tokens", p.tokens},      {"seconds", p.seconds}, {"loss_first", p.loss_first},
-                              {"loss_last", p.loss_last}};
+    const OrderedJson json = {
+        {"step", p.step},           {"epoch", p.epoch},           {"batch", p.batch},
+        {"tokens", p.tokens},       {"seconds", p.seconds},       {"loss_first", p.loss_first},
+        {"loss_last", p.loss_last}, {"loss_scale", p.loss_scale}, {"loss_scale_steps", p.loss_scale_steps}};
     write_file(staged.path() / "progress.json", json.dump(2) + "\n");
     staged.publish();
   }
@@ -171,8 +173,10 @@ Progress load_checkpoint(const fs::path& checkpoint, vk::Device& device, const P
   const Safetensors state = Safetensors::open(checkpoint / "state.safetensors");
   for_each_state(parameters, [&](const std::string& name, const Tensor& tensor) {
     const TensorView& view = state.at(name);
-    require_shape(view, std::array{tensor.shape[0]});
-    device.upload(tensor, to_values<float>(view, DType::f32));
+    require_shape(view, std::array{tensor.shape.elements()});
+    require(view.dtype == tensor.dtype, "{}: {} is {}, expected {}", source, name, name_of(view.dtype),
+            name_of(tensor.dtype));
+    device.upload(tensor, view.bytes.data(), view.bytes.size());
   });
   return {.step = json_at<std::uint32_t>(json, "step", source),
           .epoch = json_at<std::uint64_t>(json, "epoch", source),
@@ -180,7 +184,9 @@ Progress load_checkpoint(const fs::path& checkpoint, vk::Device& device, const P
           .tokens = json_at<std::uint64_t>(json, "tokens", source),
           .seconds = json_at<double>(json, "seconds", source),
           .loss_first = json_at<double>(json, "loss_first", source),
-          .loss_last = json_at<double>(json, "loss_last", source)};
+          .loss_last = json_at<double>(json, "loss_last", source),
+          .loss_scale = json_or<float>(json, "loss_scale", 0, source),
+          .loss_scale_steps = json_or<float>(json, "loss_scale_steps", 0, source)};
 }
 
 Metrics::Metrics(const fs::path& run, std::uint32_t step) : path_(run / "metrics.jsonl") {

@@ -53,6 +53,7 @@ struct Progress {
   std::uint64_t tokens = 0;            // trained so far
   double seconds = 0;
   double loss_first = 0, loss_last = 0;
+  float loss_scale = 0, loss_scale_steps = 0;  // see train/step.h; 0: none
 };
 
 /// checkpoints/step-00000100: parameters, optimizer state, progress. `keep`: older ones are removed.

@@ -32,12 +32,15 @@ Session::Session(const ModelConfig& config, const WeightFormat& format, const Ru
   } else {
     method_ = std::make_unique<FrozenMethod>(setup);
   }
-  model_ = std::make_unique<Llama>(config, format, weights_, *method_);
+  if (options.optimizer == "adamw8") parameters_.use_moments8();
+  if (options.offload) stream_.emplace();
+  model_ = std::make_unique<Llama>(config, format, weights_, *method_, stream_ ? &*stream_ : nullptr);
   reserve_reordered(method_arena_, model_->linears(), tokens);
 }
 
 void Session::commit(vk::Device& device, bool training) {
   weights_.commit(device);
+  if (stream_) stream_->commit(device);
   method_arena_.commit(device);
   parameters_.commit(device, training);
 }

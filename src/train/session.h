@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "methods/method.h"
 #include "model/inputs.h"
@@ -31,13 +32,16 @@ class Session {
   Method& method() { return *method_; }
   const Method& method() const { return *method_; }
 
-  std::uint64_t weights_bytes() const { return weights_.bytes(); }
+  std::uint64_t weights_bytes() const { return weights_.bytes() + (stream_ ? stream_->device_bytes() : 0); }
+  /// Of weights that stay in the host's memory.
+  std::uint64_t host_bytes() const { return stream_ ? stream_->host_bytes() : 0; }
   std::uint64_t method_bytes() const {
     return method_arena_.bytes();
   }  // frozen indices, tables, scratch of the method
 
  private:
   vk::Arena weights_, method_arena_;
+  std::optional<LayerStream> stream_;
   Parameters parameters_;
   std::unique_ptr<Method> method_;
   std::unique_ptr<Llama> model_;

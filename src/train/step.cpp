@@ -9,13 +9,14 @@
 #include "ops/adamw.h"
 #include "ops/batch.h"
 #include "ops/global_norm.h"
+#include "ops/loss_scale.h"
 
 namespace walsh {
 namespace {
 
 // A result row: the parts stand an arena's alignment apart, so that each can be bound by itself.
 constexpr std::uint64_t part_words = vk::Arena::alignment / 4;
-constexpr std::uint64_t result_words = 2 * part_words;  // the summed loss; then norm and clip factor
+constexpr std::uint64_t result_words = 3 * part_words;  // summed loss; norm and clip factor; loss scale
 constexpr std::uint64_t step_words = 4;
 
 using Clock = std::chrono::steady_clock;
@@ -47,6 +48,8 @@ TrainingStep::TrainingStep(vk::Device& device, Session& session, PassMemory& pas
   results_ = reserve(state_, DType::f32, {result_words});
   const Tensor loss{results_.memory.part(0, 4), DType::f32, {1}};
   const Tensor norm{results_.memory.part(part_words * 4, 8), DType::f32, {2}};
+  const Tensor loss_scale{results_.memory.part(2 * part_words * 4, 8), DType::f32, {2}};
+  const Tensor scaled = reserve(state_, DType::f32, {1});
 
   std::vector<Tensor> gradients;
   for (const Parameters::Range& range : session.parameters().ranges()) gradients.push_back(range.gradient);
@@ -54,6 +57,11 @@ TrainingStep::TrainingStep(vk::Device& device, Session& session, PassMemory& pas
       reserve(state_, DType::f32, {std::max<std::uint64_t>(1, global_norm_scratch(gradients))});
   rings_.commit(device);
   state_.commit(device);
+  Inputs inputs = pass.inputs;
+  if (options.loss_scale) {
+    device.upload(loss_scale, std::vector{options.loss_scale->scale, options.loss_scale->steps});
+    inputs.loss_scale = scaled;
+  }
 
   const Llama& model = session.model();
   Activations& a = pass.activations;
@@ -66,9 +74,10 @@ TrainingStep::TrainingStep(vk::Device& device, Session& session, PassMemory& pas
     vk::Recorder rec(device, options.profile, options.operands);
     ring_read(rec, pass.words, input_ring_, input_counter_);
     ring_advance(rec, input_counter_);
-    model.forward(rec, a, pass.inputs);
-    model.loss(rec, a, pass.inputs, true);
-    model.backward(rec, a, pass.inputs);
+    if (options.loss_scale) loss_scale_apply(rec, scaled, pass.inputs.loss_scale, loss_scale);
+    model.forward(rec, a, inputs);
+    model.loss(rec, a, inputs, true);
+    model.backward(rec, a, inputs);
     sum(rec, loss, a.losses, true);
     micro_step_ = rec.finish();
   }
@@ -80,15 +89,23 @@ TrainingStep::TrainingStep(vk::Device& device, Session& session, PassMemory& pas
       if (gradients.empty()) {
         rec.clear(norm);  // nothing is trained
       } else {
-        global_norm(rec, norm, gradients, norm_scratch, options.max_grad_norm);
+        // What clips is the norm without the scale.
+        global_norm(rec, norm, gradients, norm_scratch, options.loss_scale ? 0 : options.max_grad_norm);
+        if (options.loss_scale) loss_scale_update(rec, norm, loss_scale, {.max_norm = options.max_grad_norm});
       }
+      auto key = static_cast<std::uint32_t>(options.seed * 0x9E3779B97F4A7C15u >> 32);
       for (const Parameters::Range& range : session.parameters().ranges()) {
         const AdamwOptions adamw_options{.beta1 = beta1,
                                          .beta2 = beta2,
                                          .epsilon = epsilon,
                                          .weight_decay = range.group.decay ? options.weight_decay : 0};
-        adamw(rec, range.value, range.gradient, range.m, range.v, step_, norm, adamw_options,
-              range.group.rate);
+        if (range.largest) {
+          adamw8(rec, range.value, range.gradient, {range.m, range.v, range.largest}, step_, norm,
+                 adamw_options, key++, range.group.rate);
+        } else {
+          adamw(rec, range.value, range.gradient, range.m, range.v, step_, norm, adamw_options,
+                range.group.rate);
+        }
       }
       ring_write(rec, result_ring_, step_counter_, results_);
       ring_advance(rec, step_counter_);
@@ -125,7 +142,7 @@ void TrainingStep::submit(std::uint32_t step, std::span<const TokenBatch> micro_
   const double t = step + 1.0;
   const float scalars[step_words] = {static_cast<float>(learning_rate),
                                      static_cast<float>(1 - std::pow(beta1, t)),
-                                     static_cast<float>(1 - std::pow(beta2, t)), 0};
+                                     static_cast<float>(1 - std::pow(beta2, t)), static_cast<float>(t)};
   std::memcpy(mapped<float>(step_ring_) + submitted_ % 2 * step_words, scalars, sizeof scalars);
 
   device_.submit(*prepare_);
@@ -149,7 +166,10 @@ StepResult TrainingStep::result() {
   device_.wait(tickets_.back());
   const float* row = mapped<float>(result_ring_) + (submitted_ - 1) % 2 * result_words;
   const std::uint32_t targets = targets_.back();
-  return {.loss = targets > 0 ? row[0] / static_cast<float>(targets) : 0.0f, .grad_norm = row[part_words]};
+  StepResult result{.loss = targets > 0 ? row[0] / static_cast<float>(targets) : 0.0f,
+                    .grad_norm = row[part_words]};
+  if (options_.loss_scale) result.loss_scale = {row[2 * part_words], row[2 * part_words + 1]};
+  return result;
 }
 
 }  // namespace walsh

@@ -2,6 +2,7 @@
 //   prepare                        once, before the micro-steps
 //   micro_step × accumulation      inputs from a ring; forward, loss, backward; gradients add up
 //   update                         norm, clipping, AdamW; loss and norm to a ring that the host reads later
+// With loss scaling the gradients in between are multiplied by a factor that follows their overflows.
 // What varies from step to step (tokens, learning rate, bias corrections) is data in rings that the recorded
 // stream advances by itself, so that the host can be a step ahead and never waits inside one.
 #pragma once
@@ -17,6 +18,12 @@
 
 namespace walsh {
 
+/// The factor of loss scaling and how many steps it has stood: what a resume goes on from.
+struct LossScale {
+  float scale = 65536;
+  float steps = 0;
+};
+
 struct StepOptions {
   std::uint32_t grad_accumulation = 1;
   float weight_decay = 0;
@@ -24,11 +31,16 @@ struct StepOptions {
   bool profile = false;  // timestamps for times()
   /// Of the micro-step's matrix products.
   vk::Precision operands = vk::Precision::fp32;
+  /// Of the random rounding of moments in 8 bits.
+  std::uint64_t seed = 0;
+  /// For operands in fp16, whose range gradients leave.
+  std::optional<LossScale> loss_scale = {};
 };
 
 struct StepResult {
-  float loss = 0;  // mean over the step's targets, nats
-  float grad_norm = 0;
+  float loss = 0;                            // mean over the step's targets, nats
+  float grad_norm = 0;                       // not finite: the step changed nothing but the scale
+  std::optional<LossScale> loss_scale = {};  // after the step
 };
 
 class TrainingStep {
@@ -64,7 +76,7 @@ class TrainingStep {
   Tensor input_ring_, step_ring_, result_ring_;  // host memory
   Tensor input_counter_, step_counter_;          // u32 [1]
   Tensor step_words_, step_;                     // learning rate and bias corrections of this step
-  Tensor results_;                               // {summed loss, norm, clip factor, unused}
+  Tensor results_;                               // summed loss; norm and clip factor; loss scale
   std::optional<vk::Recording> prepare_, micro_step_, update_;
   std::uint64_t submitted_ = 0;  // steps
   std::uint64_t micro_steps_ = 0;

@@ -275,12 +275,18 @@ TrainReport Run::loop(Progress progress) {
   memory_ = std::make_unique<PassMemory>(base_->config(), tokens(), logit_rows(base_->config(), tokens()),
                                          training_pass(o_));
   memory_->arena.commit(device_);
-  step_ = std::make_unique<TrainingStep>(device_, *session_, *memory_,
-                                         StepOptions{.grad_accumulation = o_.grad_accumulation,
-                                                     .weight_decay = static_cast<float>(o_.weight_decay),
-                                                     .max_grad_norm = static_cast<float>(o_.max_grad_norm),
-                                                     .profile = !o_.trace.empty(),
-                                                     .operands = precision_.operands});
+  StepOptions step_options{.grad_accumulation = o_.grad_accumulation,
+                           .weight_decay = static_cast<float>(o_.weight_decay),
+                           .max_grad_norm = static_cast<float>(o_.max_grad_norm),
+                           .profile = !o_.trace.empty(),
+                           .operands = precision_.operands,
+                           .seed = o_.seed};
+  if (precision_.operands == vk::Precision::fp16) {
+    step_options.loss_scale.emplace();
+    if (progress.loss_scale > 0) step_options.loss_scale = {progress.loss_scale, progress.loss_scale_steps};
+    progress.loss_scale = step_options.loss_scale->scale;
+  }
+  step_ = std::make_unique<TrainingStep>(device_, *session_, *memory_, step_options);
   const Schedule schedule = Schedule::make(o_.schedule, o_.learning_rate, steps_, o_.warmup);
   BatchStream stream(data_, packing_, o_.batch_size, o_.seed);
   stream.seek({progress.epoch, progress.batch});
@@ -309,13 +315,24 @@ TrainReport Run::loop(Progress progress) {
     const StepResult result = step_->result();
     const double seconds = seconds_since(step_start);
     step_start = Clock::now();
-    if (!std::isfinite(result.loss) || !std::isfinite(result.grad_norm)) {
+    // With the least loss scale there is nothing left to lower.
+    const bool overflow = result.loss_scale && progress.loss_scale > 1 && !std::isfinite(result.grad_norm);
+    if (!std::isfinite(result.loss) || (!std::isfinite(result.grad_norm) && !overflow)) {
       const auto last = newest_checkpoint(run_);
       fail(
           "step {}: the loss is {} and the gradient's norm {}; the last good checkpoint is {}; lower "
           "--learning-rate and start again",
           progress.step + 1, result.loss, result.grad_norm, last ? last->string() : "none");
     }
+    if (result.loss_scale) {
+      progress.loss_scale = result.loss_scale->scale;
+      progress.loss_scale_steps = result.loss_scale->steps;
+    }
+    if (overflow)
+      listener_.say(
+          fmt::format("step {}: a gradient left the range of fp16; the step changes nothing, the "
+                      "loss scale is {} now",
+                      progress.step + 1, progress.loss_scale));
     if (progress.step == 0) progress.loss_first = result.loss;
     progress.loss_last = result.loss;
     ++progress.step;
@@ -331,15 +348,17 @@ TrainReport Run::loop(Progress progress) {
                                          : static_cast<double>(tokens()) * o_.grad_accumulation / seconds;
     const double left =
         (steps_ - progress.step) * (static_cast<double>(tokens()) * o_.grad_accumulation / speed);
-    metrics.write({{"step", progress.step},
-                   {"loss", result.loss},
-                   {"learning_rate", rate},
-                   {"grad_norm", result.grad_norm},
-                   {"tokens", progress.tokens},
-                   {"targets", targets},
-                   {"tokens_per_second", speed},
-                   {"seconds", progress.seconds},
-                   {"memory_bytes", device_.allocated_bytes()}});
+    OrderedJson line = {{"step", progress.step},
+                        {"loss", result.loss},
+                        {"learning_rate", rate},
+                        {"grad_norm", result.grad_norm},
+                        {"tokens", progress.tokens},
+                        {"targets", targets},
+                        {"tokens_per_second", speed},
+                        {"seconds", progress.seconds},
+                        {"memory_bytes", device_.allocated_bytes()}};
+    if (result.loss_scale) line["loss_scale"] = progress.loss_scale;
+    metrics.write(line);
     listener_.step({.step = progress.step,
                     .steps = steps_,
                     .loss = result.loss,

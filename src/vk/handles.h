@@ -1,6 +1,8 @@
 // Vulkan's handle types by name, so that the headers of this layer need no vulkan.h.
 #pragma once
 
+#include <cstdint>
+
 typedef struct VkInstance_T* VkInstance;
 typedef struct VkPhysicalDevice_T* VkPhysicalDevice;
 typedef struct VkDevice_T* VkDevice;
@@ -17,3 +19,4 @@ typedef struct VkCommandPool_T* VkCommandPool;
 typedef struct VkCommandBuffer_T* VkCommandBuffer;
 typedef struct VkBufferView_T* VkBufferView;
 typedef struct VkQueryPool_T* VkQueryPool;
+typedef std::uint64_t VkPipelineStageFlags2;

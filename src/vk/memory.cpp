@@ -27,7 +27,7 @@ constexpr VkMemoryPropertyFlags coherent =
 
 int choose_memory_type(std::span<const std::uint32_t> types, std::uint32_t allowed, MemoryKind kind,
                        bool unified) {
-  const bool host = kind == MemoryKind::host;
+  const bool host = kind != MemoryKind::device;
   const auto score = [&](VkMemoryPropertyFlags flags) {
     const auto has = [&](VkMemoryPropertyFlags wanted) { return (flags & wanted) == wanted; };
     if (host) return has(coherent) ? 1 + has(VK_MEMORY_PROPERTY_HOST_CACHED_BIT) : 0;
@@ -57,11 +57,15 @@ Slice Arena::reserve(std::uint64_t bytes) {
   require(bytes > 0 && bytes <= most_bytes, "arena {}: one tensor of {} bytes, expected 1 to {}", name_,
           bytes, most_bytes);
   const std::uint64_t rounded = round_up(bytes);
-  if (blocks_.empty() || blocks_.back()->size + rounded > block_size_)
-    blocks_.push_back(std::make_unique<Block>());
-  Block& block = *blocks_.back();
-  const Slice slice{&block, block.size, bytes};
-  block.size += rounded;
+  if (next_offset_ > 0 && next_offset_ + rounded > block_size_) {
+    ++next_block_;
+    next_offset_ = 0;
+  }
+  if (next_block_ == blocks_.size()) blocks_.push_back(std::make_unique<Block>());
+  Block& block = *blocks_[next_block_];
+  const Slice slice{&block, next_offset_, bytes};
+  next_offset_ += rounded;
+  block.size = std::max(block.size, next_offset_);
   return slice;
 }
 
@@ -138,7 +142,8 @@ Block Device::allocate(std::uint64_t bytes, MemoryKind kind, std::string_view na
     label.pObjectName = label_text.c_str();
     vkSetDebugUtilsObjectNameEXT(device_, &label);
   }
-  allocated_ += bytes;
+  block.counted = kind != MemoryKind::streamed;
+  if (block.counted) allocated_ += bytes;
   peak_ = std::max(peak_, allocated_);
   return block;
 }
@@ -148,7 +153,7 @@ void Device::release(Block& block) {
   vkDeviceWaitIdle(device_);  // unchecked: a lost device is released too
   vkDestroyBuffer(device_, block.buffer, nullptr);
   vkFreeMemory(device_, block.memory, nullptr);
-  allocated_ -= block.size;
+  if (block.counted) allocated_ -= block.size;
 }
 
 }  // namespace walsh::vk

@@ -19,8 +19,9 @@ namespace walsh::vk {
 class Device;
 
 enum class MemoryKind : std::uint8_t {
-  device,  // fastest for the device; mapped too where the hardware allows (CPU drivers, integrated GPUs)
-  host     // mapped and coherent: rings that the host writes or reads while the device runs
+  device,   // fastest for the device; mapped too where the hardware allows (CPU drivers, integrated GPUs)
+  host,     // mapped and coherent: rings that the host writes or reads while the device runs
+  streamed  // the same, and not counted as the device's: what it copies from when it needs it
 };
 
 /// One buffer with memory of its own. Before `Arena::commit` it is only a size.
@@ -29,6 +30,7 @@ struct Block {
   VkBuffer buffer = nullptr;
   VkDeviceMemory memory = nullptr;
   std::byte* mapped = nullptr;  // null where the host cannot see it
+  bool counted = true;          // as the device's memory
 };
 
 /// A byte range of a block.
@@ -63,6 +65,9 @@ class Arena {
   /// Reserves `bytes`, in a block of its own where that is more than a block. Refused after commit.
   Slice reserve(std::uint64_t bytes);
 
+  /// What is reserved from now on lies over what was reserved before, from the beginning.
+  void overlap() { next_block_ = next_offset_ = 0; }
+
   /// Bytes that commit allocates (or has allocated).
   std::uint64_t bytes() const;
 
@@ -79,6 +84,7 @@ class Arena {
   MemoryKind kind_;
   std::uint64_t block_size_;
   std::vector<std::unique_ptr<Block>> blocks_;
+  std::uint64_t next_block_ = 0, next_offset_ = 0;  // where the next slice begins, if it fits there
   Device* device_ = nullptr;
 };
 

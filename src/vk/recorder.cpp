@@ -25,7 +25,9 @@ std::size_t axis_to_cut(const Kernel& kernel, std::span<const std::uint32_t, 3> 
 Recorder::Recorder(Device& device, bool profile, Precision operands)
     : recording_(device),
       profile_(profile && device.info().limits.timestamp_nanoseconds > 0),
-      operands_(operands) {
+      operands_(operands),
+      dispatches_{VK_PIPELINE_STAGE_2_COMPUTE_SHADER_BIT, {}, {}},
+      transfers_{VK_PIPELINE_STAGE_2_TRANSFER_BIT, {}, {}} {
   VkCommandPoolCreateInfo info{};
   info.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO;
   info.queueFamilyIndex = device.queue_family();
@@ -45,10 +47,10 @@ Recorder::Recorder(Device& device, bool profile, Precision operands)
 void Recorder::append(std::function<void(VkCommandBuffer, std::uint32_t, std::uint32_t)> write,
                       std::uint32_t parts) {
   recording_.commands_.push_back(
-      {.write = std::move(write), .parts = parts, .barrier = std::exchange(barrier_, false)});
+      {.write = std::move(write), .parts = parts, .wait_for = std::exchange(barrier_, 0)});
 }
 
-void Recorder::order(std::span<const Slice> reads, std::span<const Slice> writes) {
+bool Recorder::Pending::touched(std::span<const Slice> read, std::span<const Slice> written) const {
   const auto touches = [](const std::vector<Range>& ranges, const Slice& slice) {
     return std::any_of(ranges.begin(), ranges.end(), [&](const Range& range) {
       return range.block == slice.block && range.begin < slice.offset + slice.size &&
@@ -56,18 +58,26 @@ void Recorder::order(std::span<const Slice> reads, std::span<const Slice> writes
     });
   };
   const bool read_after_write =
-      std::any_of(reads.begin(), reads.end(), [&](const Slice& slice) { return touches(writes_, slice); });
-  const bool write_after_any = std::any_of(writes.begin(), writes.end(), [&](const Slice& slice) {
-    return touches(writes_, slice) || touches(reads_, slice);
-  });
-  if (read_after_write || write_after_any) {
-    reads_.clear();
-    writes_.clear();
-    barrier_ = true;
-    ++recording_.barriers_;
-  }
-  for (const Slice& slice : reads) reads_.push_back({slice.block, slice.offset, slice.offset + slice.size});
-  for (const Slice& slice : writes) writes_.push_back({slice.block, slice.offset, slice.offset + slice.size});
+      std::any_of(read.begin(), read.end(), [&](const Slice& slice) { return touches(writes, slice); });
+  return read_after_write || std::any_of(written.begin(), written.end(), [&](const Slice& slice) {
+           return touches(writes, slice) || touches(reads, slice);
+         });
+}
+
+void Recorder::wait_for(Pending& stage) {
+  if (barrier_ == 0) ++recording_.barriers_;
+  barrier_ |= stage.stage;
+  stage.reads.clear();
+  stage.writes.clear();
+}
+
+void Recorder::order(Pending& stage, std::span<const Slice> reads, std::span<const Slice> writes) {
+  for (Pending* pending : {&dispatches_, &transfers_})
+    if (pending->touched(reads, writes)) wait_for(*pending);
+  for (const Slice& slice : reads)
+    stage.reads.push_back({slice.block, slice.offset, slice.offset + slice.size});
+  for (const Slice& slice : writes)
+    stage.writes.push_back({slice.block, slice.offset, slice.offset + slice.size});
 }
 
 void Recorder::dispatch(std::string_view module, std::span<const Slice> buffers, const void* args,
@@ -157,7 +167,7 @@ void Recorder::dispatch(std::string_view module, std::span<const Slice> buffers,
   vkUpdateDescriptorSets(device().handle(), static_cast<std::uint32_t>(buffers.size()),
                          descriptor_writes.data(), 0, nullptr);
 
-  order({reads.data(), read_count}, {writes.data(), write_count});
+  order(dispatches_, {reads.data(), read_count}, {writes.data(), write_count});
   const auto stamp = begin_stamp(module, true);
   const std::size_t axis = axis_to_cut(kernel, counts);
   const auto* bytes = static_cast<const std::byte*>(args);
@@ -183,7 +193,7 @@ void Recorder::dispatch(std::string_view module, std::span<const Slice> buffers,
 
 void Recorder::copy(const Slice& to, const Slice& from) {
   require(to.size == from.size, "copy: {} bytes into {}", from.size, to.size);
-  order({&from, 1}, {&to, 1});
+  order(transfers_, {&from, 1}, {&to, 1});
   append([source = from.block->buffer, target = to.block->buffer,
           region = VkBufferCopy{from.offset, to.offset, to.size}](VkCommandBuffer commands, std::uint32_t,
                                                                   std::uint32_t) {
@@ -191,8 +201,13 @@ void Recorder::copy(const Slice& to, const Slice& from) {
   });
 }
 
+void Recorder::prefetch(const Slice& to, const Slice& from) {
+  if (!transfers_.writes.empty()) wait_for(transfers_);
+  copy(to, from);
+}
+
 void Recorder::clear(const Slice& slice) {
-  order({}, {&slice, 1});
+  order(transfers_, {}, {&slice, 1});
   append([buffer = slice.block->buffer, slice](VkCommandBuffer commands, std::uint32_t, std::uint32_t) {
     vkCmdFillBuffer(commands, buffer, slice.offset, (slice.size + 3) / 4 * 4, 0);
   });

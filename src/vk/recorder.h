@@ -2,7 +2,8 @@
 //
 // Barriers are derived: every dispatch says through its module's `readonly` and `writeonly` which byte ranges
 // it reads and writes; the recorder keeps the ranges touched since the last barrier and puts one memory
-// barrier before a dispatch that depends on them. Independent dispatches run without one.
+// barrier before a dispatch that depends on them. Independent dispatches run without one. Dispatches and
+// copies are kept apart, so that a copy may run behind dispatches until something needs what it writes.
 //
 // A submission opens and closes with a full barrier, so it does not matter where a recording is cut into
 // submissions (see vk/recording.h).
@@ -52,6 +53,9 @@ class Recorder {
                 std::size_t args_bytes, Groups groups, std::span<const std::uint32_t> constants);
 
   void copy(const Slice& to, const Slice& from);
+  /// A copy for later: it waits for the copies before it, so that what is recorded next and needs those does
+  /// not wait for this one too.
+  void prefetch(const Slice& to, const Slice& from);
   void clear(const Slice& slice);
 
   /// Names the work recorded while the returned object lives, for scope_times().
@@ -76,9 +80,19 @@ class Recorder {
     std::uint64_t begin, end;
   };
 
-  /// A barrier before the next command if one of these accesses depends on work since the last one; then
-  /// notes them.
-  void order(std::span<const Slice> reads, std::span<const Slice> writes);
+  /// What commands of a stage touched since the last barrier that waits for that stage.
+  struct Pending {
+    VkPipelineStageFlags2 stage;
+    std::vector<Range> reads, writes;
+
+    bool touched(std::span<const Slice> reads, std::span<const Slice> writes) const;
+  };
+
+  /// A barrier before the next command if one of its accesses depends on pending work; then notes them as
+  /// pending in `stage`.
+  void order(Pending& stage, std::span<const Slice> reads, std::span<const Slice> writes);
+  /// What comes next waits for the stage.
+  void wait_for(Pending& stage);
   void append(std::function<void(VkCommandBuffer, std::uint32_t, std::uint32_t)> write,
               std::uint32_t parts = 1);
   /// Writes the first timestamp of a pair, if the recorder profiles and has one left; `end_stamp` the second.
@@ -89,9 +103,9 @@ class Recorder {
   Recording recording_;
   bool profile_;
   Precision operands_;
-  bool barrier_ = false;
+  VkPipelineStageFlags2 barrier_ = 0;  // stages that the next command waits for
   std::size_t open_scopes_ = 0;
-  std::vector<Range> reads_, writes_;
+  Pending dispatches_, transfers_;
 };
 
 /// Runs what `record` records, once, and waits.

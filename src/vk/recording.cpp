@@ -148,10 +148,9 @@ void Recording::cut() {
       if (piece_seconds + seconds > budget) flush();
       if (!piece) {
         piece = begin_piece();
-      } else if (command.barrier && first == 0) {
-        constexpr VkPipelineStageFlags2 stages =
-            VK_PIPELINE_STAGE_2_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_2_TRANSFER_BIT;
-        memory_barrier(piece, stages, any_access, stages, any_access);
+      } else if (command.wait_for != 0 && first == 0) {
+        memory_barrier(piece, command.wait_for, any_access,
+                       VK_PIPELINE_STAGE_2_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_2_TRANSFER_BIT, any_access);
       }
       command.write(piece, first, range);
       piece_seconds += seconds;

@@ -48,9 +48,9 @@ class Recording {
     /// Writes it into a command buffer: of a dispatch, the workgroups [first, first + count) of the axis that
     /// is cut.
     std::function<void(VkCommandBuffer, std::uint32_t first, std::uint32_t count)> write;
-    std::uint32_t parts = 1;  // workgroups on that axis
-    bool barrier = false;     // depends on commands since the last barrier
-    double seconds = 0;       // at the first run
+    std::uint32_t parts = 1;             // workgroups on that axis
+    VkPipelineStageFlags2 wait_for = 0;  // stages of commands before it that it depends on
+    double seconds = 0;                  // at the first run
   };
   struct Stamp {
     std::string name;

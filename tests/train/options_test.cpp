@@ -51,6 +51,12 @@ TEST(options, refuses_what_it_does_not_know) {
   options = {};
   options.bits = 5;
   EXPECT_EQ(refusal([&] { resolve(options); }), "bits: found \"5\", expected one of: 2, 3, 4, 8");
+  options = {};
+  options.method = "full";
+  options.offload = true;
+  EXPECT_EQ(
+      refusal([&] { resolve(options); }),
+      "offload: full trains or rewrites the weights themselves, which must be on the device; leave it out");
 }
 
 TEST(options, resolve_fills_the_method_defaults) {

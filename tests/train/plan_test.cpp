@@ -31,6 +31,25 @@ TEST(plan, holds_no_matrix_beside_the_stored_base) {
   EXPECT_LT(plan.peak_bytes() - plan.weights_bytes, std::uint64_t{1024} * 4096 * 4);
 }
 
+// Llama-3.1-8B at 4 bits keeps two of 32 layers and the head on the device; the embedding stays on the host.
+TEST(plan, offloaded_weights) {
+  const ModelConfig config = read_config(source_dir() / "models/Llama-3.1-8B");
+  RunOptions o;
+  o.bits = 4;
+  o.batch_size = 1;
+  const WeightFormat format{.dense = DType::bf16, .bits = 4, .group_size = 64};
+  const Plan resident = plan_run(config, format, resolve(o));
+  o.offload = true;
+  const Plan streamed = plan_run(config, format, resolve(o));
+  const std::uint64_t table = std::uint64_t{config.vocabulary_size} * config.hidden * 2;
+  EXPECT_EQ(resident.host_bytes, 0u);
+  EXPECT_NEAR(static_cast<double>(streamed.host_bytes + table), static_cast<double>(resident.weights_bytes),
+              1e6);
+  EXPECT_NEAR(static_cast<double>(streamed.weights_bytes - table),
+              static_cast<double>(streamed.host_bytes - table) * 2 / 32, 1e6);
+  EXPECT_EQ(resident.peak_bytes() - resident.weights_bytes, streamed.peak_bytes() - streamed.weights_bytes);
+}
+
 // Sizes that the papers give for Llama-2-7B: PEQA's model at 4 bits a channel, 3.77 GB; L4Q's run at one
 // sequence of 2048 tokens, 25.4 GB; LR-QAT's fits a 24 GB card at 1024.
 TEST(plan, llama_2_7b) {

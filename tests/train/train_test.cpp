@@ -8,6 +8,7 @@
 #include <cmath>
 #include <set>
 
+#include "base/error.h"
 #include "data/datasets.h"
 #include "data/packing.h"
 #include "io/adapter.h"
@@ -202,6 +203,51 @@ TEST_F(Training, AccumulationIsALargerBatch) {
   double square = 0;
   for (std::size_t i = 0; i < c.size(); ++i) square += (c[i] - d[i]) * (c[i] - d[i]);
   EXPECT_LT(std::sqrt(square / static_cast<double>(c.size())), 0.01 * 4 * large.learning_rate);
+}
+
+TEST_F(Training, MomentsInEightBitsLearnAndResumeToTheSameBits) {
+  RunOptions straight = options("straight", 20), resumed = options("resumed", 20),
+             plain = options("plain", 20);
+  straight.optimizer = resumed.optimizer = "adamw8";
+  const TrainReport full = run(plain), report = run(straight);
+  run(resumed, false, 10);
+  run(resumed, true);
+  EXPECT_EQ(losses("resumed"), losses("straight"));
+  expect_same_adapter("straight", "resumed");
+  EXPECT_LT(report.planned_bytes, full.planned_bytes);
+  EXPECT_LT(report.loss_last, report.loss_first);
+  EXPECT_NEAR(report.loss_last, full.loss_last, 0.05 * (full.loss_first - full.loss_last));
+  resumed.out = (scratch_ / "plain").string();
+  resumed.optimizer = "adamw8";
+  EXPECT_THROW(run(resumed, true), Error) << "another optimizer's run";
+}
+
+// Four layers through two slots, forwards, backwards and again where activations are computed twice; an
+// embedding of its own stays on the host, one that is the head too does not.
+TEST_F(Training, OffloadedWeightsGiveTheSameBits) {
+  for (const bool tied : {true, false}) {
+    Json json = tiny_config();
+    json["num_hidden_layers"] = 4;
+    json["tie_word_embeddings"] = tied;
+    fs::remove_all(scratch_ / "model");
+    write_tiny_model(scratch_ / "model", json, 1);
+    const std::string name = tied ? "tied" : "untied";
+    for (const char* checkpointing : {"none", "full"}) {
+      RunOptions o = options(name + checkpointing, 3);
+      o.checkpointing = checkpointing;
+      const TrainReport resident = run(o);
+      o.out += "-streamed";
+      o.offload = true;
+      const TrainReport streamed = run(o, false, 2);
+      EXPECT_TRUE(streamed.interrupted);
+      run(o, true);
+      EXPECT_EQ(losses(name + checkpointing + "-streamed"), losses(name + checkpointing));
+      expect_same_adapter(name + checkpointing, name + checkpointing + "-streamed");
+      EXPECT_EQ(read_text(scratch_ / (name + checkpointing) / "probe.json"),
+                read_text(scratch_ / (name + checkpointing + "-streamed") / "probe.json"));
+      EXPECT_LT(streamed.planned_bytes, resident.planned_bytes);
+    }
+  }
 }
 
 TEST_F(Training, PrecisionIsFp32OrNearIt) {

@@ -32,6 +32,30 @@ TEST(arena, a_plan_needs_no_device) {
   EXPECT_EQ(arena.bytes(), 256u + 512 + 4096 + 4352);
 }
 
+TEST(arena, overlapping_reservations_share_their_blocks) {
+  Arena arena("slot", MemoryKind::device, 1024);
+  const Slice a = arena.reserve(600), b = arena.reserve(600);
+  EXPECT_NE(a.block, b.block);
+  arena.overlap();
+  const Slice c = arena.reserve(256), d = arena.reserve(700), e = arena.reserve(1000);
+  EXPECT_EQ(c.block, a.block);
+  EXPECT_EQ(c.offset, 0u);
+  EXPECT_EQ(d.block, a.block);
+  EXPECT_EQ(d.offset, 256u);
+  EXPECT_EQ(e.block, b.block);
+  EXPECT_EQ(arena.bytes(), 1024u + 1024) << "the larger of what lies over one another";
+}
+
+TEST(arena, streamed_memory_is_not_the_devices) {
+  Device& device = test::device();
+  const std::uint64_t before = device.allocated_bytes();
+  Arena arena("weights", MemoryKind::streamed);
+  const Slice slice = arena.reserve(100);
+  arena.commit(device);
+  EXPECT_NE(slice.block->mapped, nullptr);
+  EXPECT_EQ(device.allocated_bytes(), before);
+}
+
 // VkMemoryPropertyFlags: 1 device local, 2 host visible, 4 coherent, 8 cached.
 TEST(memory_type, device_blocks_are_mapped_where_memory_is_unified) {
   constexpr std::uint32_t all = ~0u;

@@ -66,6 +66,32 @@ TEST(recorder, barriers_are_derived_from_what_dispatches_touch) {
       << "copies and clears count";
 }
 
+TEST(recorder, dispatches_do_not_wait_for_a_copy_that_they_do_not_need) {
+  test::Tensors t;
+  const Tensor a = t.zeros({64}), b = t.zeros({64}), even = t.zeros({64}), odd = t.zeros({64}),
+               x = t.zeros({64}), y = t.zeros({64}), z = t.zeros({64});
+  // Two slots that are filled in turn while the other one is read: a barrier before each copy but the first,
+  // for the copy before it and what read its slot, and one between x and y.
+  EXPECT_EQ(barriers([&](Recorder& rec) {
+              rec.prefetch(even.memory, a.memory);
+              rec.prefetch(odd.memory, b.memory);
+              add(rec, x, even, even);
+              add(rec, y, x, even);
+              rec.prefetch(even.memory, b.memory);
+              add(rec, z, y, odd);
+            }),
+            3u);
+  EXPECT_EQ(barriers([&](Recorder& rec) {
+              rec.prefetch(even.memory, a.memory);
+              add(rec, x, even, even);
+              add(rec, y, odd, odd);
+              add(rec, z, y, x);
+              rec.copy(y.memory, odd.memory);
+            }),
+            3u)
+      << "before the copy's reader, before what reads both results, and before what they are overwritten by";
+}
+
 TEST(recorder, ranges_of_one_block_are_told_apart) {
   test::Tensors t;
   const Tensor whole = t.zeros({4, 64}), a = t.zeros({1, 64}), b = t.zeros({2, 64});

@@ -117,7 +117,7 @@ void add_bench(CLI::App& app, Globals& globals) {
   command->add_option("--steps", step.steps, "step: timed steps; 0: five, fewer on a slow CPU driver");
   add_run_options(*command, step.given,
                   {"model", "bits", "group-size", "rank", "alpha", "targets", "grad-accumulation",
-                   "scale-dtype", "precision", "checkpointing"});
+                   "scale-dtype", "optimizer", "precision", "checkpointing", "offload"});
   command->add_option("--set", step.set, "step: an option of a method, METHOD.KEY=VALUE")->take_all();
   command->callback([&globals, arguments] {
     if (std::ranges::find(arguments->ops, "step") == arguments->ops.end()) {

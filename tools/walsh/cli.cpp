@@ -56,14 +56,15 @@ void add_run_options(CLI::App& command, GivenOptions& given, std::initializer_li
     if (only.size() > 0 &&
         std::find_if(only.begin(), only.end(), [&](const char* word) { return key == word; }) == only.end())
       return;
-    std::string shown;
-    if constexpr (!std::is_same_v<std::decay_t<decltype(value)>, std::optional<std::uint64_t>>)
-      shown = fmt::format("{}", value);
+    using T = std::decay_t<decltype(value)>;
     CLI::Option* option = command.add_option_function<std::string>(
         "--" + key, [&given, key](const std::string& text) { given[key] = text; }, help);
-    if constexpr (std::is_same_v<std::decay_t<decltype(value)>, bool>)
-      option->expected(0, 1)->default_str("true");
-    if (!shown.empty()) option->default_str(shown);
+    if constexpr (std::is_same_v<T, bool>) {
+      // What a flag without a value stands for is its default string.
+      option->expected(0, 1)->default_str("true")->option_text(fmt::format("[true|false], {}", value));
+    } else if constexpr (!std::is_same_v<T, std::optional<std::uint64_t>>) {
+      if (const std::string shown = fmt::format("{}", value); !shown.empty()) option->default_str(shown);
+    }
   });
 }
 

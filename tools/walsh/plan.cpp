@@ -15,9 +15,10 @@ void add_plan(CLI::App& app, Globals& globals) {
   add_globals(*command, globals);
   static GivenOptions given;
   static std::vector<std::string> set;
-  add_run_options(*command, given,
-                  {"model", "method", "bits", "group-size", "rank", "alpha", "targets", "batch-size",
-                   "grad-accumulation", "sequence-length", "scale-dtype", "precision", "checkpointing"});
+  add_run_options(
+      *command, given,
+      {"model", "method", "bits", "group-size", "rank", "alpha", "targets", "batch-size", "grad-accumulation",
+       "sequence-length", "scale-dtype", "optimizer", "precision", "checkpointing", "offload"});
   command->add_option("--set", set, "an option of the method, METHOD.KEY=VALUE, as walsh train takes it")
       ->take_all();
   command->callback([&globals] {
@@ -50,6 +51,7 @@ void add_plan(CLI::App& app, Globals& globals) {
     line("gradients and optimizer state", plan.optimizer_bytes);
     line("activations and inputs", plan.activations_bytes);
     line("peak", plan.peak_bytes());
+    if (plan.host_bytes > 0) line("weights in the host's memory", plan.host_bytes);
     say(globals, fmt::format("{} trained parameters; {:.3g} TFLOP a step in dense products",
                              plan.trained_parameters, plan.step_operations * 1e-12));
     print_json(globals, {{"weights_bytes", plan.weights_bytes},
@@ -57,6 +59,7 @@ void add_plan(CLI::App& app, Globals& globals) {
                          {"optimizer_bytes", plan.optimizer_bytes},
                          {"activations_bytes", plan.activations_bytes},
                          {"peak_bytes", plan.peak_bytes()},
+                         {"host_bytes", plan.host_bytes},
                          {"trained_parameters", plan.trained_parameters},
                          {"step_operations", plan.step_operations}});
   });
