@@ -30,7 +30,7 @@ TEST(reflect, access_follows_readonly_and_writeonly) {
 
 TEST(reflect, push_constants_and_workgroup) {
   EXPECT_EQ(reflect_module("rmsnorm_forward.floats").push_bytes, 16u);
-  EXPECT_EQ(reflect_module("adamw").push_bytes, 32u);
+  EXPECT_EQ(reflect_module("adamw").push_bytes, 36u);
   EXPECT_EQ(reflect_module("batch_ring_advance").push_bytes, 0u);
   EXPECT_EQ(reflect_module("rmsnorm_forward.floats").local_size, (std::array<std::uint32_t, 3>{256, 1, 1}));
   EXPECT_EQ(reflect_module("rmsnorm_backward_weight").local_size[0], 64u);
