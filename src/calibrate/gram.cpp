@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "calibrate/gram_sum.h"
+#include "ops/swiglu.h"
 #include "vk/recorder.h"
 
 namespace walsh {
@@ -124,8 +125,10 @@ void GramCollector::run_passes(const WeightSource& weights, LayerGrams* grams, b
   device_.upload(frequencies, inverse_frequencies(config));
 
   vk::Recorder rec(device_);
-  layer_forward(rec, {&config, frequencies}, layer, a.residual[1], a.residual[0], a.layer(0), a.scratch,
-                view_inputs(words, tokens));
+  // A layer without an output stops before the product of down, whose input is what is left to compute.
+  layer_forward(rec, {&config, frequencies}, layer, advance ? a.residual[1] : Tensor{}, a.residual[0],
+                a.layer(0), a.scratch, view_inputs(words, tokens));
+  if (!advance) swiglu_forward(rec, a.scratch.activated, a.layer(0).gate, a.layer(0).up);
   for (const GramSum& sum : sums) sum.record(rec);
   vk::Recording recording = rec.finish();
   const std::size_t state_size = std::size_t{tokens} * config.hidden;
