@@ -2,12 +2,15 @@
 include(cmake/packages.cmake)
 find_package(CLI11 REQUIRED)
 
-foreach(library pcre2 utf8proc sentencepiece xxhash)
+foreach(library blis pcre2 utf8proc sentencepiece xxhash)
   add_library(${library} INTERFACE)
   if(TARGET PkgConfig::${library})
     target_link_libraries(${library} INTERFACE PkgConfig::${library})
   endif()
 endforeach()
+if(TARGET BLIS::BLIS)
+  target_link_libraries(blis INTERFACE BLIS::BLIS)
+endif()
 
 find_path(GLM_INCLUDE glm/glm.hpp REQUIRED)
 add_library(glm INTERFACE)

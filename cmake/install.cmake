@@ -7,7 +7,7 @@ get_property(layers GLOBAL PROPERTY WALSH_LAYERS)
 if(TARGET walsh)
   install(TARGETS walsh RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
-install(TARGETS walsh_public ${layers} walsh_shaders volk glm pcre2 utf8proc sentencepiece xxhash EXPORT walsh
+install(TARGETS walsh_public ${layers} walsh_shaders volk glm blis pcre2 utf8proc sentencepiece xxhash EXPORT walsh
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/ OPTIONAL DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT walsh FILE walshTargets.cmake NAMESPACE walsh:: DESTINATION ${package_dir})

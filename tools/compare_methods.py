@@ -5,7 +5,8 @@ in OUT/table.md after every run. Results are kept in --out; a run that was stopp
     tools/compare_methods.py --model models/walsh-tiny --data models/walsh-tiny/data/task --out build/methods --steps 100
 
 qwha, lora and peqa stand on a base by --quantizer; lora starts with CLoQ and has as many parameters as qwha of the same
-rank; l4q and lr-qat have grids of their own. Rates are the methods' defaults unless --rate says otherwise.
+rank; l4q and lr-qat have grids of their own, rounded to nearest at first, and peqa-rtn is peqa from there. Rates are the
+methods' defaults unless --rate says otherwise.
 
 Columns: `loss` of the evaluation data at the end, nats a token; `trained`, parameters; `optimizer`, gradients and moments
 as planned; `model`, bytes of what runs without walsh train: an exact GPTQ or GGUF export, or base and adapter; `peak` of
@@ -17,8 +18,8 @@ import shutil
 from experiment import mean_and_spread, table, walsh
 
 METHODS = {"qwha": ["--quantizer", "--rank"], "lora": ["--quantizer", "--rank"], "peqa": ["--quantizer"],
-           "lr-qat": ["--rank"], "l4q": ["--rank"]}
-EXPORTS = {"peqa": "gptq", "lr-qat": "gptq", "l4q": "gguf"}
+           "peqa-rtn": [], "lr-qat": ["--rank"], "l4q": ["--rank"]}
+EXPORTS = {"peqa": "gptq", "peqa-rtn": "gptq", "lr-qat": "gptq", "l4q": "gguf"}
 
 
 def size_of(folder):
@@ -43,7 +44,7 @@ def model_bytes(args, method, name, run):
 def measure(args, method, bits, seed):
     name = f"{method}-{bits}-{seed}"
     run = args.out / name
-    shape = ["--model", args.model, "--method", method, "--bits", bits, "--group-size", args.group_size, "--batch-size",
+    shape = ["--model", args.model, "--method", method.removesuffix("-rtn"), "--bits", bits, "--group-size", args.group_size, "--batch-size",
              args.batch_size, "--sequence-length", args.sequence_length]
     if "--rank" in METHODS[method]:
         shape += ["--rank", args.rank]
