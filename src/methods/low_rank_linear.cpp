@@ -45,12 +45,16 @@ void require_finite(const std::string& name, std::span<const float> weight, std:
           (bad - weight.begin()) / columns, bad == weight.end() ? 0 : *bad);
 }
 
-TileScratch reserve_tiles(const MethodSetup& setup, std::uint32_t rows) {
+std::uint32_t tile_rows(const MethodSetup& setup, std::uint32_t asked) {
   const std::uint32_t all = (setup.widest + tile_step - 1) / tile_step * tile_step;
-  if (rows == 0)
-    rows =
+  if (asked == 0)
+    asked =
         std::max(tile_step, static_cast<std::uint32_t>(tile_elements / setup.widest / tile_step) * tile_step);
-  rows = std::min(rows, all);
+  return std::min(asked, all);
+}
+
+TileScratch reserve_tiles(const MethodSetup& setup, std::uint32_t asked) {
+  const std::uint32_t rows = tile_rows(setup, asked);
   const auto tile = [&] { return reserve(setup.arena, DType::f32, {rows, setup.widest}); };
   return {.rows = rows,
           .weight = tile(),

@@ -29,14 +29,18 @@ std::vector<float> low_rank_start(std::uint64_t seed, std::uint32_t index, std::
 /// Refuses a weight that is not finite, by its row.
 void require_finite(const std::string& name, std::span<const float> weight, std::uint32_t columns);
 
+/// The rows of a tile of a weight: `asked`, or where that is 0 as many as make 32 MiB, and no more than the
+/// widest layer has; a multiple of 128, which keeps every part of a tensor on its alignment.
+std::uint32_t tile_rows(const MethodSetup& setup, std::uint32_t asked);
+
 /// Tensors that any layer's pass may overwrite, for tiles of up to `rows` rows.
 struct TileScratch {
-  std::uint32_t rows = 0;  // a multiple of 128, which keeps every part of a tensor on its alignment
+  std::uint32_t rows = 0;
   Tensor weight, product;  // f32, rows · widest
   Tensor db;               // f32, rows · rank
 };
 
-/// `rows`: of a tile; 0: as many as make 32 MiB, and no more than the widest layer has.
+/// `rows`: as tile_rows takes it.
 TileScratch reserve_tiles(const MethodSetup& setup, std::uint32_t rows);
 
 class LowRankLinear : public Linear {

@@ -2,10 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <optional>
 
+#include "methods/low_rank_linear.h"
 #include "ops/add.h"
+#include "ops/matmul.h"
+#include "ops/quant_matmul.h"
 #include "ops/sddmm.h"
+#include "ops/sparse_rows.h"
 #include "ops/spmm.h"
 #include "ops/transpose.h"
 
@@ -27,9 +32,13 @@ class QwhaLinear final : public Linear {
       : Linear(std::move(weights)), method_(method), adapters_(std::move(adapters)) {}
 
   void forward(Recorder& rec, std::span<const Tensor> y, const Tensor& x) override {
+    if (!any()) return forward_base(rec, y, x);
+    if (by_weights(x.shape[0])) {
+      for (std::size_t i = 0; i < weights_.size(); ++i) forward_by_weights(rec, i, y[i], x);
+      return;
+    }
     forward_base(rec, y, x);
-    if (!any()) return;
-    const Tensor xt = transform_input(rec, x);
+    const Tensor xt = transposed(rec, transform_input(rec, x));
     for (std::size_t i = 0; i < weights_.size(); ++i) {
       if (const QwhaAdapter* a = adapter(i))
         spmm_forward(rec, y[i], xt, a->values.value, a->support, a->alpha, true);
@@ -37,10 +46,21 @@ class QwhaLinear final : public Linear {
   }
 
   void backward(Recorder& rec, const Tensor& dx, std::span<const Tensor> dy, const Tensor& x) override {
-    if (dx) backward_base(rec, dx, dy);
+    const bool weights = by_weights(x.shape[0]);
+    if (dx && any() && weights) {
+      for (std::size_t i = 0; i < weights_.size(); ++i) backward_by_weights(rec, i, dx, dy[i]);
+    } else if (dx) {
+      backward_base(rec, dx, dy);
+    }
     if (!any()) return;
+    const bool sampled = method_.options().gradient == QwhaGradient::sampled, spread = dx && !weights;
+    const Tensor transformed = transform_input(rec, x);
+    const Tensor xt = sampled ? transposed(rec, transformed) : Tensor{};
+    if (!sampled)
+      for (std::size_t i = 0; i < weights_.size(); ++i)
+        if (adapter(i)) gradient_by_tiles(rec, i, dy[i], transformed);
+    if (!sampled && !spread) return;
     const std::uint64_t T = x.shape[0], n = x.shape[1];
-    const Tensor xt = transform_input(rec, x);
     const Tensor spectrum = shaped(method_.scratch().transformed, T, n);  // Σ_i α_i·g_i·F_i
     bool accumulate = false;
     for (std::size_t i = 0; i < weights_.size(); ++i) {
@@ -48,11 +68,11 @@ class QwhaLinear final : public Linear {
       if (!a) continue;
       const Tensor gt = shaped(method_.scratch().gradient_transposed, weights_[i].rows, T);
       transpose(rec, gt, dy[i]);
-      sddmm(rec, a->values.gradient, gt, xt, a->support, a->alpha);
-      if (dx) spmm_backward(rec, spectrum, gt, a->values.value, a->support, a->alpha, accumulate);
+      if (sampled) sddmm(rec, a->values.gradient, gt, xt, a->support, a->alpha);
+      if (spread) spmm_backward(rec, spectrum, gt, a->values.value, a->support, a->alpha, accumulate);
       accumulate = true;
     }
-    if (!dx) return;
+    if (!spread) return;
     if (method_.options().hadamard) {
       hadamard(rec, dx, spectrum, method_.transform(weights_[0].columns), true, norm(), true);
     } else {
@@ -70,15 +90,75 @@ class QwhaLinear final : public Linear {
   }
   float norm() const { return static_cast<float>(1.0 / std::sqrt(static_cast<double>(weights_[0].columns))); }
 
-  // x̃ᵀ [n, T]; without a transform xᵀ
+  // x̃ [T, n]; without a transform x
   Tensor transform_input(Recorder& rec, const Tensor& x) const {
-    const std::uint64_t T = x.shape[0], n = x.shape[1];
-    const Tensor transformed = shaped(method_.scratch().transformed, T, n);
-    const Tensor transposed = shaped(method_.scratch().transformed_transposed, n, T);
-    if (method_.options().hadamard)
-      hadamard(rec, transformed, x, method_.transform(weights_[0].columns), false, norm());
-    transpose(rec, transposed, method_.options().hadamard ? transformed : x.view({T, n}));
-    return transposed;
+    const Shape shape{x.shape[0], x.shape[1]};
+    if (!method_.options().hadamard) return x.view(shape);
+    const Tensor transformed = shaped(method_.scratch().transformed, shape[0], shape[1]);
+    hadamard(rec, transformed, x, method_.transform(weights_[0].columns), false, norm());
+    return transformed;
+  }
+
+  Tensor transposed(Recorder& rec, const Tensor& transformed) const {
+    const Tensor xt =
+        shaped(method_.scratch().transformed_transposed, transformed.shape[1], transformed.shape[0]);
+    transpose(rec, xt, transformed);
+    return xt;
+  }
+
+  // A dense base, one whose columns stand in another order than F's, and a generated token keep F with the
+  // activations.
+  bool by_weights(std::uint64_t tokens) const {
+    return method_.options().product == QwhaProduct::weights && tokens >= 16 &&
+           std::ranges::all_of(weights_, [](const BaseWeight& w) { return w.is_quantized() && !w.position; });
+  }
+
+  void for_tiles(std::size_t i,
+                 const std::function<void(std::uint64_t first, std::uint64_t rows)>& visit) const {
+    const std::uint64_t m = weights_[i].rows, step = method_.scratch().rows;
+    for (std::uint64_t first = 0; first < m; first += step) visit(first, std::min(step, m - first));
+  }
+
+  // Rows of W' = W_q + α·F·H̃ᵀ; of W_q where the projection has no adapter.
+  Tensor make_tile(Recorder& rec, std::size_t i, std::uint64_t first, std::uint64_t rows) const {
+    const QuantizedTensor& q = weights_[i].quantized;
+    const Tensor tile = shaped(method_.scratch().tile, rows, q.columns);
+    dequantize(rec, tile,
+               {q.codes.rows(first, rows), q.grid.rows(first, rows), static_cast<std::uint32_t>(rows),
+                q.columns, q.bits, q.group_size, q.offset});
+    const QwhaAdapter* a = adapter(i);
+    if (!a) return tile;
+    const Tensor spectrum = shaped(method_.scratch().spectrum, rows, q.columns);
+    densify(rec, spectrum, a->values.value, a->support, first, a->alpha);
+    if (method_.options().hadamard) {
+      hadamard(rec, tile, spectrum, method_.transform(q.columns), true, norm(), true);
+    } else {
+      add(rec, tile, tile, spectrum);
+    }
+    return tile;
+  }
+
+  void forward_by_weights(Recorder& rec, std::size_t i, const Tensor& y, const Tensor& x) const {
+    for_tiles(i, [&](std::uint64_t first, std::uint64_t rows) {
+      matmul_forward_tile(rec, y, x, make_tile(rec, i, first, rows), first, weights_[i].bias);
+    });
+  }
+
+  void backward_by_weights(Recorder& rec, std::size_t i, const Tensor& dx, const Tensor& dy) const {
+    for_tiles(i, [&](std::uint64_t first, std::uint64_t rows) {
+      matmul_backward_tile(rec, dx, dy, make_tile(rec, i, first, rows), first, i > 0 || first > 0);
+    });
+  }
+
+  // The entries of α·gᵀ·x̃ that F has.
+  void gradient_by_tiles(Recorder& rec, std::size_t i, const Tensor& dy, const Tensor& transformed) const {
+    const QwhaAdapter& a = *adapter(i);
+    for_tiles(i, [&](std::uint64_t first, std::uint64_t rows) {
+      const Tensor tile = shaped(method_.scratch().tile, rows, weights_[i].columns);
+      rec.clear(tile);
+      matmul_backward_weight_tile(rec, tile, dy, transformed, first);
+      sample(rec, a.values.gradient, tile, a.support, first, a.alpha);
+    });
   }
 
   const QwhaMethod& method_;
@@ -90,7 +170,11 @@ class QwhaLinear final : public Linear {
 QwhaMethod::QwhaMethod(const MethodSetup& setup)
     : Method(setup), options_(qwha_options(setup.set, setup.seed)) {
   const auto scratch = [&] { return reserve(setup.arena, DType::f32, {setup.tokens, setup.widest}); };
-  scratch_ = {scratch(), scratch(), scratch()};
+  scratch_ = {scratch(), scratch(), scratch(), tile_rows(setup, 0), {}, {}};
+  const auto tile = [&] { return reserve(setup.arena, DType::f32, {scratch_.rows, setup.widest}); };
+  const bool weights = options_.product == QwhaProduct::weights;
+  if (weights || options_.gradient == QwhaGradient::dense) scratch_.tile = tile();
+  if (weights) scratch_.spectrum = tile();
 }
 
 std::unique_ptr<Linear> QwhaMethod::make_linear(std::vector<BaseWeight> weights) {

@@ -5,7 +5,8 @@
 //   dx = g·W_q + α·(g·F)·H̃ᵀ
 // F [m, n] is sparse; its positions are fixed at initialisation, its values c are trained. The base path is
 // untouched, x̃ is computed once for all projections of one input and again in the backward, and nothing of
-// size m × n exists.
+// size m × n exists. The same the other way round (qwha.product=weights): y = x·(W_q + α·F·H̃ᵀ)ᵀ, by tiles of
+// rows.
 #pragma once
 
 #include <map>
@@ -47,6 +48,8 @@ class QwhaMethod final : public Method {
     Tensor transformed;             // x̃ [T, widest]; in the backward also g·F
     Tensor transformed_transposed;  // x̃ᵀ [widest, T]
     Tensor gradient_transposed;     // gᵀ [widest, T]
+    std::uint32_t rows = 0;         // of a tile
+    Tensor tile, spectrum;  // [rows, widest]: of W' or of gᵀ·x̃; of α·F. Where the options want them
   };
   const Scratch& scratch() const { return scratch_; }
   const HadamardTransform& transform(std::uint32_t width) const { return transforms_.at(width); }

@@ -8,6 +8,8 @@ namespace {
 constexpr std::string_view select_names[] = {"gram_diag", "magnitude", "omp", "omp4", "ols", "random"};
 constexpr std::string_view budget_norm_names[] = {"weight", "activation", "magnitude"};
 constexpr std::string_view transform_names[] = {"none", "hadamard"};
+constexpr std::string_view product_names[] = {"activations", "weights"};
+constexpr std::string_view gradient_names[] = {"sampled", "dense"};
 constexpr std::string_view init_names[] = {"fit", "zero"};
 
 struct Option {
@@ -43,6 +45,12 @@ constexpr Option table[] = {
      [](const O& o) { return fmt::format("{}", o.density); }},
     {"damping", [](O& o, Text k, Text v) { o.damping = number_within(k, v, 0.0, 1.0); },
      [](const O& o) { return fmt::format("{}", o.damping); }},
+    {"product",
+     [](O& o, Text k, Text v) { o.product = static_cast<QwhaProduct>(word_among(k, v, product_names)); },
+     [](const O& o) { return std::string(product_names[static_cast<std::size_t>(o.product)]); }},
+    {"gradient",
+     [](O& o, Text k, Text v) { o.gradient = static_cast<QwhaGradient>(word_among(k, v, gradient_names)); },
+     [](const O& o) { return std::string(gradient_names[static_cast<std::size_t>(o.gradient)]); }},
     {"scale", [](O& o, Text k, Text v) { o.scale = number_within(k, v, 1e-6, 1e9); },
      [](const O& o) { return fmt::format("{}", o.scale); }},
 };

@@ -30,6 +30,18 @@ enum class QwhaBudgetNorm : std::uint8_t {
   magnitude,   // a count: the row's entries among the layer's largest |D_ij|, as many as the budget
 };
 
+/// Where F is applied. The results differ by rounding alone.
+enum class QwhaProduct : std::uint8_t {
+  activations,  // to the transformed input: a cost by token
+  weights,      // to the weight, W' = W_q + α·F·H̃ᵀ, a tile of rows at a time: a cost by layer
+};
+
+/// How the coefficients' gradient is taken.
+enum class QwhaGradient : std::uint8_t {
+  sampled,  // a product of length T a coefficient
+  dense,    // a tile of gᵀ·x̃ at a time, of which the coefficients' entries are kept
+};
+
 struct QwhaOptions {
   QwhaSelect select = QwhaSelect::ols;
   QwhaBudgetNorm budget_norm = QwhaBudgetNorm::weight;
@@ -40,8 +52,10 @@ struct QwhaOptions {
   std::uint32_t floor = 2;   // coefficients that every output channel gets
   double density = 0;        // of F: the budget is density · outputs · inputs; 0: by the rank
   double damping = 1e-4;     // added to the Gram matrix's diagonal, in units of its mean
-  double scale = 4000.0;     // s of the stored units, see qwha_kappa
-  std::uint64_t seed = 0;    // of select=random; differs from layer to layer; not a key, the run has one seed
+  QwhaProduct product = QwhaProduct::activations;
+  QwhaGradient gradient = QwhaGradient::sampled;
+  double scale = 4000.0;   // s of the stored units, see qwha_kappa
+  std::uint64_t seed = 0;  // of select=random; differs from layer to layer; not a key, the run has one seed
 };
 
 /// Sets one option from its key and value; refuses an unknown key (listing the known ones) and a value out of

@@ -20,6 +20,7 @@
 #include "train/generate.h"
 #include "train/plan.h"
 #include "train/precision.h"
+#include "train/random_run.h"
 #include "train/report.h"
 #include "train/run_folder.h"
 #include "train/schedule.h"
@@ -208,6 +209,8 @@ TrainReport Run::fresh() {
     require_quantizable(*original_, options, !o_.random_weights);
     calibrates = options.needs_calibration();
   }
+  const std::string ways =
+      choose_qwha_ways(device_, original_->config(), base_format(), o_, precision_.operands);
   session_ = std::make_unique<Session>(original_->config(), base_format(), o_, tokens(), true);
   calibrates = calibrates || session_->method().starts_from() == StartsFrom::gram;
   if (original_->format().bits == 0 && calibrates)
@@ -218,6 +221,7 @@ TrainReport Run::fresh() {
   // Everything that can be refused has been by now; progress begins here.
   if (!original_->note().empty()) listener_.say(original_->note());
   describe_data();
+  if (!ways.empty()) listener_.say(ways);
   if (!calibration_.summary.empty()) listener_.say(calibration_.summary);
   if (quantises()) {
     make_base(run_ / "base");
@@ -243,6 +247,8 @@ TrainReport Run::resumed() {
           run_.string());
   RunOptions before;
   read_options(before, run_ / "config.yaml");
+  for (const char* measured : {"qwha.product", "qwha.gradient"})
+    if (before.set.contains(measured)) o_.set.try_emplace(measured, before.set.at(measured));
   const auto changed = changed_options(before, o_);
   require(changed.empty(), "--resume with changed settings: {}; a resumed run keeps its settings",
           fmt::join(changed, ", "));

@@ -1,83 +1,20 @@
 #include "bench_step.h"
 
-#include <algorithm>
-#include <chrono>
-#include <random>
+#include <limits>
 
-#include "calibrate/initialise.h"
 #include "measure.h"
 #include "methods/registry.h"
 #include "model/config.h"
 #include "show.h"
 #include "train/plan.h"
 #include "train/precision.h"
-#include "train/session.h"
-#include "train/step.h"
+#include "train/random_run.h"
 
 namespace walsh {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-constexpr std::chrono::seconds patience(30);  // of a CPU driver, for one line
+constexpr double patience = 30;  // seconds of a CPU driver, for one line
 constexpr std::uint32_t standard_steps = 5;
-
-// Sequences of random tokens, each predicting its next.
-struct RandomBatch {
-  std::vector<std::uint32_t> ids, positions, begin, end;
-  std::vector<std::int32_t> targets;
-
-  RandomBatch(const ModelConfig& config, std::uint32_t batch_size, std::uint32_t length, std::uint64_t seed) {
-    std::mt19937_64 random(seed);
-    for (std::uint32_t sequence = 0; sequence < batch_size; ++sequence) {
-      for (std::uint32_t position = 0; position < length; ++position) {
-        ids.push_back(static_cast<std::uint32_t>(random() % config.vocabulary_size));
-        positions.push_back(position);
-        begin.push_back(sequence * length);
-        end.push_back((sequence + 1) * length);
-      }
-      for (std::uint32_t position = 0; position < length; ++position)
-        targets.push_back(
-            position + 1 < length ? static_cast<std::int32_t>(ids[sequence * length + position + 1]) : -1);
-    }
-  }
-  TokenBatch tokens() const {
-    return {.ids = ids, .targets = targets, .positions = positions, .begin = begin, .end = end};
-  }
-};
-
-struct StepTimes {
-  double seconds = 0;     // the median step
-  double host_share = 0;  // of a step, in which the device waits for the host
-};
-
-StepTimes time_steps(TrainingStep& step, const ModelConfig& config, const RunOptions& o, std::uint32_t steps,
-                     bool patient) {
-  std::vector<RandomBatch> data;  // two sets, so that no cache holds a step's whole input
-  for (std::uint64_t set = 0; set < 2; ++set)
-    data.emplace_back(config, o.batch_size, o.sequence_length, o.seed + set);
-  const auto run = [&](std::uint32_t number) {
-    const std::vector<TokenBatch> micro_batches(o.grad_accumulation, data[number % data.size()].tokens());
-    const auto start = Clock::now();
-    step.submit(number, micro_batches, o.learning_rate);
-    step.result();
-    return std::chrono::duration<double>(Clock::now() - start).count();
-  };
-  run(0);  // measures its pieces
-  run(1);  // the first whole one compiles nothing and allocates nothing any more
-  const double host_before = step.host_seconds();
-  std::vector<double> seconds;
-  const auto began = Clock::now();
-  for (std::uint32_t number = 2; seconds.size() < steps; ++number) {
-    seconds.push_back(run(number));
-    if (!patient && Clock::now() - began > patience) break;
-  }
-  double total = 0;
-  for (const double s : seconds) total += s;
-  const auto middle = seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2);
-  std::ranges::nth_element(seconds, middle);
-  return {*middle, (step.host_seconds() - host_before) / total};
-}
 
 // One line: a method at one shape.
 struct StepCase {
@@ -95,20 +32,11 @@ OrderedJson measure(const Globals& globals, vk::Device& device, const DeviceRate
   const Plan useful = plan_run(config, format, kept);
 
   const std::uint32_t tokens = o.batch_size * o.sequence_length;
-  const std::unique_ptr<WeightSource> source = random_model(config, format, o.seed);
-  Session session(config, format, o, tokens, !frozen);
-  if (!frozen) start_method(device, session.method(), format.bits == 0 ? source.get() : nullptr, *source, {});
-  session.commit(device, true);
-  session.load(device, *source);
-  PassMemory memory(config, tokens, logit_rows(config, tokens), training_pass(o));
-  memory.arena.commit(device);
-  TrainingStep step(device, session, memory,
-                    {.grad_accumulation = o.grad_accumulation,
-                     .weight_decay = static_cast<float>(o.weight_decay),
-                     .max_grad_norm = static_cast<float>(o.max_grad_norm),
-                     .operands = operands});
+  RandomRun run(device, config, format, o, frozen, operands);
   const bool patient = steps > 0 || device.info().type != vk::DeviceType::cpu;
-  const StepTimes times = time_steps(step, config, o, steps > 0 ? steps : standard_steps, patient);
+  const StepTimes times = run.time(steps > 0 ? steps : standard_steps,
+                                   patient ? std::numeric_limits<double>::infinity() : patience);
+  const Session& session = run.session();
 
   const double tokens_per_second = tokens * static_cast<double>(o.grad_accumulation) / times.seconds;
   const double rate = useful.step_operations / times.seconds;

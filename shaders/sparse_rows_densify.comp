@@ -1,0 +1,22 @@
+// w[r, j_l] = scale · c[l] for the coefficients of row first + r; w was cleared before. A workgroup a row.
+#version 460
+#extension GL_GOOGLE_include_directive : require
+#include "sparse_rows.h"
+#include "lib/index.glsl"
+
+layout(local_size_x = 64) in;
+layout(binding = 0) writeonly buffer W { float w[]; };
+layout(binding = 1) readonly buffer Values { float values[]; };
+layout(binding = 2) readonly buffer Pointer { uint row_ptr[]; };
+layout(binding = 3) readonly buffer Index { uint index[]; };  // two indices to a word
+layout(push_constant) uniform Push { SparseRowsArgs args; };
+
+void main() {
+  const uint row = row_index();
+  if (row >= args.rows) return;
+  const uint end = row_ptr[args.first + row + 1];
+  for (uint l = row_ptr[args.first + row] + gl_LocalInvocationID.x; l < end; l += 64) {
+    const uint column = index[l >> 1] >> (16 * (l & 1)) & 0xffffu;
+    w[row * args.columns + column] = args.scale * values[l];
+  }
+}
