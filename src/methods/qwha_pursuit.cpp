@@ -21,8 +21,17 @@ VectorXd drops(const VectorXd& residual, const VectorXd& left, const VectorXd& e
   return (left.array() > dependent * energy.array()).select(residual.array().square() / left.array(), 0.0);
 }
 
-/// A row's pursuit. With the Cholesky factor L of Ĝ[S,S] and directions Q = Ĝ[:,S]·L⁻ᵀ, a new column j adds
-/// u = (Ĝ[:,j] − Q·Q[j,:]ᵀ)/ℓ_j, ℓ_j² = Ĝ_jj − ‖Q[j,:]‖², and lowers the row's error by (r_j/ℓ_j)².
+/// Room for the directions of a row, which the rows of a thread have one after the other: with fresh pages
+/// for every row the kernel would spend more time on clearing them than the row takes.
+Eigen::Map<MatrixXd> room_for(Index rows, Index columns) {
+  thread_local std::vector<double> room;
+  room.resize(std::max(room.size(), static_cast<std::size_t>(rows * columns)));
+  return {room.data(), rows, columns};
+}
+
+/// A row's pursuit; a thread has one at a time. With the Cholesky factor L of Ĝ[S,S] and directions Q =
+/// Ĝ[:,S]·L⁻ᵀ, a new column j adds u = (Ĝ[:,j] − Q·Q[j,:]ᵀ)/ℓ_j, ℓ_j² = Ĝ_jj − ‖Q[j,:]‖², and lowers the
+/// row's error by (r_j/ℓ_j)².
 class Pursuit {
  public:
   Pursuit(const QwhaSpectra& spectra, std::uint32_t row, std::uint32_t count)
@@ -31,7 +40,7 @@ class Pursuit {
                                              spectra.columns)),
         energy_(gram_.diagonal()),
         left_(energy_),
-        directions_(spectra.columns, count),
+        directions_(room_for(spectra.columns, count)),
         taken_(VectorXd::Zero(spectra.columns)) {}
 
   std::size_t size() const { return support_.size(); }
@@ -113,9 +122,9 @@ class Pursuit {
 
   Eigen::Map<const RowMatrix> gram_;
   VectorXd residual_;
-  VectorXd energy_;      // Ĝ_jj
-  VectorXd left_;        // ℓ_j²
-  MatrixXd directions_;  // Q; as many columns as are independent
+  VectorXd energy_;                  // Ĝ_jj
+  VectorXd left_;                    // ℓ_j²
+  Eigen::Map<MatrixXd> directions_;  // Q; as many columns as are independent
   VectorXd taken_;
   std::vector<std::uint32_t> support_;
   Index used_ = 0;
