@@ -105,13 +105,13 @@ std::string choose_qwha_ways(vk::Device& device, const ModelConfig& config, cons
   layer.vocabulary_size = std::min(config.vocabulary_size, 1024u);  // the head is the same by every way
   RunOptions trial = options;
   trial.grad_accumulation = 1;
-  double best = std::numeric_limits<double>::infinity(), least_memory_seconds = 0;
+  double best = std::numeric_limits<double>::infinity(), first = 0;
   for (const std::string& product : products)
     for (const std::string& gradient : gradients) {
       trial.set["qwha.product"] = product;
       trial.set["qwha.gradient"] = gradient;
       const double seconds = RandomRun(device, layer, format, trial, false, operands).time(5, 1).seconds;
-      if (least_memory_seconds == 0) least_memory_seconds = seconds;
+      if (first == 0) first = seconds;
       if (seconds >= best) continue;
       best = seconds;
       options.set["qwha.product"] = product;
@@ -119,8 +119,8 @@ std::string choose_qwha_ways(vk::Device& device, const ModelConfig& config, cons
     }
   return fmt::format(
       "measured on one layer: qwha.product={}, qwha.gradient={}, {:.2f} of the time of {} and {}",
-      options.set.at("qwha.product"), options.set.at("qwha.gradient"), best / least_memory_seconds,
-      products.front(), gradients.front());
+      options.set.at("qwha.product"), options.set.at("qwha.gradient"), best / first, products.front(),
+      gradients.front());
 }
 
 }  // namespace walsh
