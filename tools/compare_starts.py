@@ -24,6 +24,8 @@ STARTS = {
     "omp, activation budgets": ["select=omp", "budget_norm=activation"],
     "omp": ["select=omp"],
     "ols": ["select=ols"],
+    "ols, 4 rows share places": ["block_rows=4"],
+    "ols, 16 rows share places": ["block_rows=16"],
 }
 PROJECTIONS = ["q", "k", "v", "o", "gate", "up", "down"]
 

@@ -87,7 +87,15 @@ std::vector<std::uint32_t> qwha_shares(const QwhaSpectra& spectra, std::uint64_t
   if (options.budget_norm == QwhaBudgetNorm::activation)
     std::ranges::transform(spectra.error, errors.begin(), [](double e) { return std::sqrt(e); });
   if (options.budget_norm == QwhaBudgetNorm::magnitude) errors = count_largest(spectra, budget);
-  return adaalloc(errors, budget, spectra.columns, options.temperature, options.floor);
+  auto shares = adaalloc(errors, budget, spectra.columns, options.temperature, options.floor);
+  for (std::size_t first = 0; first < shares.size(); first += options.block_rows) {
+    const std::span block(shares.begin() + static_cast<std::ptrdiff_t>(first),
+                          std::min<std::size_t>(options.block_rows, shares.size() - first));
+    const auto total = std::accumulate(block.begin(), block.end(), std::uint64_t{0});
+    for (std::size_t i = 0; i < block.size(); ++i)
+      block[i] = static_cast<std::uint32_t>(total / block.size() + (i < total % block.size()));
+  }
+  return shares;
 }
 
 QwhaStart qwha_fit(const QwhaSpectra& spectra, std::span<const std::uint32_t> shares,
@@ -114,16 +122,23 @@ QwhaStart qwha_fit(const QwhaSpectra& spectra, std::span<const std::uint32_t> sh
 
   const double stored = options.hadamard ? qwha_stored_over_raw(spectra.rows, options.scale)
                                          : 1 / qwha_alpha(spectra.rows, spectra.columns, options.scale);
-  parallel_for(spectra.rows, [&](std::size_t row) {
-    const std::vector<std::uint32_t> support =
-        qwha_support(spectra, static_cast<std::uint32_t>(row), shares[row], options);
-    const RowFit fit = fit_row(spectra, row, support, options);
-    start.row_error[row] = fit.error;
-    for (std::size_t l = 0; l < support.size(); ++l) {
-      f.col[f.row_ptr[row] + l] = static_cast<std::uint16_t>(support[l]);
-      f.values[f.row_ptr[row] + l] = static_cast<float>(fit.values[static_cast<Eigen::Index>(l)] * stored);
+  const auto fit_block = [&](std::uint32_t first) {
+    const std::uint32_t rows = std::min(options.block_rows, spectra.rows - first);
+    const std::uint32_t most = *std::ranges::max_element(shares.subspan(first, rows));
+    const std::vector<std::uint32_t> order = qwha_support(spectra, first, rows, most, options);
+    for (std::uint32_t row = first; row < first + rows; ++row) {
+      std::vector<std::uint32_t> support(order.begin(), order.begin() + shares[row]);
+      std::ranges::sort(support);
+      const RowFit fit = fit_row(spectra, row, support, options);
+      start.row_error[row] = fit.error;
+      for (std::size_t l = 0; l < support.size(); ++l) {
+        f.col[f.row_ptr[row] + l] = static_cast<std::uint16_t>(support[l]);
+        f.values[f.row_ptr[row] + l] = static_cast<float>(fit.values[static_cast<Eigen::Index>(l)] * stored);
+      }
     }
-  });
+  };
+  parallel_for((spectra.rows + options.block_rows - 1) / options.block_rows,
+               [&](std::size_t block) { fit_block(static_cast<std::uint32_t>(block) * options.block_rows); });
   return start;
 }
 

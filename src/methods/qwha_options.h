@@ -48,10 +48,11 @@ struct QwhaOptions {
   bool hadamard = true;  // transform=none: F itself is the correction, ΔW = α·F (SHiRA, arXiv 2406.13175)
   bool refine = true;    // least squares on the support; otherwise the spectrum's own values
   bool zero = false;     // init=zero: the support as chosen, every value 0
-  double temperature = 1.0;  // shares go with error^temperature
-  std::uint32_t floor = 2;   // coefficients that every output channel gets
-  double density = 0;        // of F: the budget is density · outputs · inputs; 0: by the rank
-  double damping = 1e-4;     // added to the Gram matrix's diagonal, in units of its mean
+  double temperature = 1.0;      // shares go with error^temperature
+  std::uint32_t floor = 2;       // coefficients that every output channel gets
+  std::uint32_t block_rows = 1;  // output channels that share their places, and but for one their number
+  double density = 0;            // of F: the budget is density · outputs · inputs; 0: by the rank
+  double damping = 1e-4;         // added to the Gram matrix's diagonal, in units of its mean
   QwhaProduct product = QwhaProduct::activations;
   QwhaGradient gradient = QwhaGradient::sampled;
   double scale = 4000.0;   // s of the stored units, see qwha_kappa

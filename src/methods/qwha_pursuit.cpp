@@ -16,9 +16,10 @@ constexpr std::size_t columns_a_block = 10;     // of the support, for one of th
 constexpr std::size_t candidates_a_column = 8;  // of a block, scored anew within it
 constexpr double dependent = 1e-12;             // of a column's energy: less is rounding
 
-/// r_j²/ℓ_j², 0 where nothing new is left of a column.
-VectorXd drops(const VectorXd& residual, const VectorXd& left, const VectorXd& energy) {
-  return (left.array() > dependent * energy.array()).select(residual.array().square() / left.array(), 0.0);
+/// Σ r_j²/ℓ_j² over the rows, residual [n, rows]; 0 where nothing new is left of a column.
+VectorXd drops(const MatrixXd& residual, const VectorXd& left, const VectorXd& energy) {
+  return (left.array() > dependent * energy.array())
+      .select(residual.rowwise().squaredNorm().array() / left.array(), 0.0);
 }
 
 /// Room for the directions of a row, which the rows of a thread have one after the other: with fresh pages
@@ -29,15 +30,15 @@ Eigen::Map<MatrixXd> room_for(Index rows, Index columns) {
   return {room.data(), rows, columns};
 }
 
-/// A row's pursuit; a thread has one at a time. With the Cholesky factor L of Ĝ[S,S] and directions Q =
-/// Ĝ[:,S]·L⁻ᵀ, a new column j adds u = (Ĝ[:,j] − Q·Q[j,:]ᵀ)/ℓ_j, ℓ_j² = Ĝ_jj − ‖Q[j,:]‖², and lowers the
-/// row's error by (r_j/ℓ_j)².
+/// The pursuit of a block of rows; a thread has one at a time. With the Cholesky factor L of Ĝ[S,S] and
+/// directions Q = Ĝ[:,S]·L⁻ᵀ, a new column j adds u = (Ĝ[:,j] − Q·Q[j,:]ᵀ)/ℓ_j, ℓ_j² = Ĝ_jj − ‖Q[j,:]‖², and
+/// lowers a row's error by (r_j/ℓ_j)².
 class Pursuit {
  public:
-  Pursuit(const QwhaSpectra& spectra, std::uint32_t row, std::uint32_t count)
+  Pursuit(const QwhaSpectra& spectra, std::uint32_t row, std::uint32_t rows, std::uint32_t count)
       : gram_(spectra.gram.data(), spectra.columns, spectra.columns),
-        residual_(Eigen::Map<const VectorXd>(spectra.target.data() + std::size_t{row} * spectra.columns,
-                                             spectra.columns)),
+        residual_(Eigen::Map<const MatrixXd>(spectra.target.data() + std::size_t{row} * spectra.columns,
+                                             spectra.columns, rows)),
         energy_(gram_.diagonal()),
         left_(energy_),
         directions_(room_for(spectra.columns, count)),
@@ -55,7 +56,8 @@ class Pursuit {
     if (count == 1) from.resize(1);
     if (from.size() <= count) return from;
     const auto n = static_cast<Index>(from.size());
-    VectorXd residual = residual_(from), left = left_(from);
+    MatrixXd residual = residual_(from, Eigen::all);
+    VectorXd left = left_(from);
     const VectorXd energy = energy_(from);
     MatrixXd directions(n, used_ + static_cast<Index>(count));
     directions.leftCols(used_) = directions_.leftCols(used_)(from, Eigen::all);
@@ -114,14 +116,14 @@ class Pursuit {
 
   /// u of length ℓ at column j becomes a direction.
   template <typename Column>
-  static void add_direction(Column& u, Index j, double length, VectorXd& residual, VectorXd& left) {
+  static void add_direction(Column& u, Index j, double length, MatrixXd& residual, VectorXd& left) {
     u /= length;
-    residual -= u * (residual[j] / length);
+    for (auto row : residual.colwise()) row -= u * (row[j] / length);
     left -= u.cwiseAbs2();
   }
 
   Eigen::Map<const RowMatrix> gram_;
-  VectorXd residual_;
+  MatrixXd residual_;                // r, a column a row of the block
   VectorXd energy_;                  // Ĝ_jj
   VectorXd left_;                    // ℓ_j²
   Eigen::Map<MatrixXd> directions_;  // Q; as many columns as are independent
@@ -143,16 +145,16 @@ std::vector<std::uint32_t> best_columns(const VectorXd& score, std::size_t count
   return columns;
 }
 
-std::vector<std::uint32_t> matching_pursuit(const QwhaSpectra& spectra, std::uint32_t row,
+std::vector<std::uint32_t> matching_pursuit(const QwhaSpectra& spectra, std::uint32_t row, std::uint32_t rows,
                                             std::uint32_t count, std::size_t block) {
-  Pursuit pursuit(spectra, row, count);
+  Pursuit pursuit(spectra, row, rows, count);
   while (pursuit.size() < count) pursuit.take(pursuit.best_matches(std::min(block, count - pursuit.size())));
   return pursuit.support();
 }
 
 std::vector<std::uint32_t> least_squares_pursuit(const QwhaSpectra& spectra, std::uint32_t row,
-                                                 std::uint32_t count) {
-  Pursuit pursuit(spectra, row, count);
+                                                 std::uint32_t rows, std::uint32_t count) {
+  Pursuit pursuit(spectra, row, rows, count);
   while (pursuit.size() < count) {
     const std::size_t block =
         std::min(std::max<std::size_t>(1, pursuit.size() / columns_a_block), count - pursuit.size());

@@ -25,10 +25,16 @@ QwhaCoefficients blind_start(std::uint32_t rows, std::uint32_t columns, std::uin
   shape.columns = columns;
   const auto shares = adaalloc(std::vector<double>(rows, 0.0), budget, columns);
   QwhaCoefficients c{.rows = rows, .columns = columns, .row_ptr = {0}, .col = {}, .values = {}};
-  for (std::uint32_t row = 0; row < rows; ++row) {
-    const auto support = qwha_support(shape, row, shares[row], options);
-    c.col.insert(c.col.end(), support.begin(), support.end());
-    c.row_ptr.push_back(static_cast<std::uint32_t>(c.col.size()));
+  for (std::uint32_t first = 0; first < rows; first += options.block_rows) {
+    const std::uint32_t count = std::min(options.block_rows, rows - first);
+    const auto block = std::span(shares).subspan(first, count);
+    const auto order = qwha_support(shape, first, count, *std::ranges::max_element(block), options);
+    for (const std::uint32_t share : block) {
+      const auto begin = static_cast<std::ptrdiff_t>(c.col.size());
+      c.col.insert(c.col.end(), order.begin(), order.begin() + share);
+      std::sort(c.col.begin() + begin, c.col.end());
+      c.row_ptr.push_back(static_cast<std::uint32_t>(c.col.size()));
+    }
   }
   c.values.assign(c.col.size(), 0.0f);
   return c;

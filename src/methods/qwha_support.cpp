@@ -21,36 +21,31 @@ std::vector<std::uint32_t> random_columns(std::uint32_t n, std::uint32_t count, 
   return columns;
 }
 
-std::vector<std::uint32_t> chosen(const QwhaSpectra& spectra, std::uint32_t row, std::uint32_t count,
-                                  const QwhaOptions& options) {
+}  // namespace
+
+std::vector<std::uint32_t> qwha_support(const QwhaSpectra& spectra, std::uint32_t row, std::uint32_t rows,
+                                        std::uint32_t count, const QwhaOptions& options) {
   const std::uint32_t n = spectra.columns;
-  const Eigen::Map<const Eigen::VectorXd> d(spectra.spectrum.data() + std::size_t{row} * n, n);
+  using Rows = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  const Eigen::Map<const Rows> spectrum(spectra.spectrum.data() + std::size_t{row} * n, rows, n);
+  const auto squares = [&] { return Eigen::VectorXd(spectrum.colwise().squaredNorm().transpose()); };
   const Eigen::Map<const Eigen::VectorXd, 0, Eigen::InnerStride<>> energy(spectra.gram.data(), n,
                                                                           Eigen::InnerStride<>(n + 1));
   switch (options.select) {
     case QwhaSelect::gram_diag:
-      return best_columns(energy.cwiseProduct(d.cwiseAbs2()), count);
+      return best_columns(energy.cwiseProduct(squares()), count);
     case QwhaSelect::magnitude:
-      return best_columns(d.cwiseAbs(), count);
+      return best_columns(squares(), count);
     case QwhaSelect::omp:
-      return matching_pursuit(spectra, row, count, 1);
+      return matching_pursuit(spectra, row, rows, count, 1);
     case QwhaSelect::omp4:
-      return matching_pursuit(spectra, row, count, 4);
+      return matching_pursuit(spectra, row, rows, count, 4);
     case QwhaSelect::ols:
-      return least_squares_pursuit(spectra, row, count);
+      return least_squares_pursuit(spectra, row, rows, count);
     case QwhaSelect::random:
       return random_columns(n, count, options.seed, row);
   }
   return {};
-}
-
-}  // namespace
-
-std::vector<std::uint32_t> qwha_support(const QwhaSpectra& spectra, std::uint32_t row, std::uint32_t count,
-                                        const QwhaOptions& options) {
-  std::vector<std::uint32_t> columns = chosen(spectra, row, count, options);
-  std::ranges::sort(columns);
-  return columns;
 }
 
 }  // namespace walsh

@@ -1,4 +1,4 @@
-// Which columns a row's coefficients take (the options' `select`).
+// Which columns the coefficients take (the options' `select`).
 #pragma once
 
 #include <cstdint>
@@ -8,8 +8,9 @@
 
 namespace walsh {
 
-/// `count` columns of row `row`, ascending; equal scores go to the lowest column.
-std::vector<std::uint32_t> qwha_support(const QwhaSpectra& spectra, std::uint32_t row, std::uint32_t count,
-                                        const QwhaOptions& options);
+/// `count` columns for the `rows` rows from `row` on together, the best first; equal scores go to the lowest
+/// column.
+std::vector<std::uint32_t> qwha_support(const QwhaSpectra& spectra, std::uint32_t row, std::uint32_t rows,
+                                        std::uint32_t count, const QwhaOptions& options);
 
 }  // namespace walsh

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -205,6 +206,30 @@ TEST(QwhaInit, BlocksOfTheLeastSquaresPursuitCostNothing) {  // on average; a ro
   double in_turn = 0;
   for (std::size_t i = 0; i < layer.m; ++i) in_turn += best_in_turn(spectra, i, k).second;
   EXPECT_NEAR(start.error(), in_turn, 0.01 * in_turn);
+}
+
+TEST(QwhaInit, RowsOfABlockShareTheirPlaces) {
+  const Layer layer = make_layer(22, 96, 300, 31);  // blocks of 8, 8 and 6
+  const std::uint64_t p = 22 * 20 + 5;
+  for (const char* select : all_selects) {
+    SCOPED_TRACE(select);
+    const QwhaStart start = start_of(layer, p, parse_qwha_options({select, "block_rows=8"}));
+    const QwhaCoefficients& f = start.coefficients;
+    expect_consistent(f, p);
+    for (std::size_t first = 0; first < 22; first += 8) {
+      const auto columns = [&](std::size_t row) {
+        return std::set<std::uint16_t>(f.col.begin() + f.row_ptr[row], f.col.begin() + f.row_ptr[row + 1]);
+      };
+      const auto all = columns(first);  // the first row has the most
+      for (std::size_t row = first; row < std::min<std::size_t>(first + 8, 22); ++row) {
+        EXPECT_LE(all.size() - columns(row).size(), 1u);
+        EXPECT_TRUE(std::ranges::includes(all, columns(row))) << row;
+      }
+    }
+  }
+  const auto left = [&](const char* rows) { return start_of(layer, p, parse_qwha_options({rows})).error(); };
+  EXPECT_LT(left("block_rows=1"), left("block_rows=8"));
+  EXPECT_LT(left("block_rows=8"), start_of(layer, p, with("select=random")).error());
 }
 
 TEST(QwhaInit, CountedMagnitudesAreTheLargestOfTheLayer) {
