@@ -154,7 +154,7 @@ TEST(matmul, tiles_of_a_weight) {
                  tdy = t.f32({tokens, m}, dy);
     test::run([&](Recorder& rec) {
       for (const std::uint64_t first : {0, 128}) {
-        const std::uint64_t count = std::min<std::uint64_t>(128, m - first);
+        const std::uint64_t count = std::min<std::uint64_t>(128, dw.shape[0] - first);
         matmul_forward_tile(rec, y, tx, tw.rows(first, count), first, tb);
         matmul_backward_tile(rec, dx, tdy, tw.rows(first, count), first, first > 0);
         matmul_backward_weight_tile(rec, dw.rows(first, count), tdy, tx, first);

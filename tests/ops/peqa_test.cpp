@@ -79,8 +79,8 @@ TEST_P(PeqaShapes, device_agrees_with_reference) {
   const Tensor g = t.empty({m, n}), u = t.empty({tokens, m});
   test::run([&](Recorder& rec) {
     transpose(rec, dyt, tdy);
-    for (std::uint32_t first = 0; first < m; first += 64) {
-      const std::uint32_t count = std::min(64u, m - first);
+    for (std::uint32_t first = 0; first < q.rows; first += 64) {
+      const std::uint32_t count = std::min(64u, q.rows - first);
       matmul_backward(rec, g.rows(first, count), dyt.rows(first, count), tx);
       peqa_scale_group(rec, by_tile, {}, g.rows(first, count), w, first);
     }

@@ -33,7 +33,8 @@ struct Case {
 class SparseRowsShapes : public testing::TestWithParam<Case> {};
 
 TEST_P(SparseRowsShapes, device_agrees_with_reference) {
-  const auto [rows, columns, most, first, count] = GetParam();
+  const auto [rows, columns, most, begin, count] = GetParam();
+  const std::uint32_t first = begin;  // a lambda may capture it
   const SparseMatrix f = test::irregular_support(rows, columns, most, 5);
   const test::DeviceSupport support(f);
   const auto values = normal(f.nonzeros(), 6), start = normal(f.nonzeros(), 7),

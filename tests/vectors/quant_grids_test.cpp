@@ -87,7 +87,7 @@ void compare_starts(const VectorCase& c, std::uint32_t bits, const std::string& 
   for (const auto& [name, start] : starts) {
     std::vector<T> scales, offsets;
     std::vector<int> codes;
-    for_each_group<T>(c, [&](std::span<const T> w) {
+    for_each_group<T>(c, [&, start = start](std::span<const T> w) {
       const auto grid = affine_start(w, bits, start);
       scales.push_back(grid.scale);
       offsets.push_back(grid.offset);

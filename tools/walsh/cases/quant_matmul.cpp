@@ -66,7 +66,7 @@ KernelCase make(TensorStore& store, bool backward, const Sizes& size) {
           [=, &store] {
             const std::vector<double> wide(in.begin(), in.end()), w = reference::dequantize<double>(*q);
             return Comparison{store.read(out), product(backward, wide, w, size, false),
-                              product(backward, wide, w, size, true), static_cast<double>(backward ? m : n)};
+                              product(backward, wide, w, size, true), static_cast<double>(tin.shape.back())};
           }};
 }
 

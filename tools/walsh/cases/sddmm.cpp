@@ -33,7 +33,8 @@ KernelCase sampled(TensorStore& store, const Shape3& shape, double density) {
                 std::vector<double> expected(f->host.nonzeros(), 0.0), magnitude = expected;
                 reference::sddmm(expected, {dyt.begin(), dyt.end()}, {xt.begin(), xt.end()}, f->host, 0.5);
                 reference::sddmm(magnitude, absolute(dyt), absolute(xt), f->host, 0.5);
-                return Comparison{store.read(dvalues), expected, magnitude, static_cast<double>(tokens)};
+                return Comparison{store.read(dvalues), expected, magnitude,
+                                  static_cast<double>(txt.shape.back())};
               }};
 }
 

@@ -33,7 +33,7 @@ KernelCase product(TensorStore& store, const Shape3& shape, double density, bool
               },
           .compare =
               [=, &store] {
-                std::vector<double> expected(std::size_t{tokens} * outputs, 0.0), magnitude = expected;
+                std::vector<double> expected(y.shape.elements(), 0.0), magnitude = expected;
                 const auto run = forward ? reference::spmm_forward<double> : reference::spmm_backward<double>;
                 run(expected, {xt.begin(), xt.end()}, {values.begin(), values.end()}, f->host, 0.5);
                 run(magnitude, absolute(xt), absolute(values), f->host, 0.5);
