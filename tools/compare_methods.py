@@ -4,7 +4,8 @@ in OUT/table.md after every run. Results are kept in --out; a run that was stopp
 
     tools/compare_methods.py --model models/walsh-tiny --data models/walsh-tiny/data/task --out build/methods --steps 100
 
-qwha, lora and peqa stand on a base by --quantizer; lora starts with CLoQ and has as many parameters as qwha of the same
+qwha chooses the codes of its base with its adapter, from those rounded to nearest; qwha-kept leaves a base by --quantizer as it
+is, lora and peqa stand on such a base too; lora starts with CLoQ and has as many parameters as qwha of the same
 rank; l4q and lr-qat have grids of their own, rounded to nearest at first, and peqa-rtn is peqa from there. Rates are the
 methods' defaults unless --rate says otherwise.
 
@@ -12,12 +13,15 @@ Columns: `loss` of the evaluation data at the end, nats a token; `trained`, para
 as planned; `model`, bytes of what runs without walsh train: an exact GPTQ or GGUF export, or base and adapter; `peak` of
 device memory; `step`, seconds."""
 import argparse
+import itertools
+import json
 import pathlib
 import shutil
+import statistics
 
 from experiment import mean_and_spread, table, walsh
 
-METHODS = {"qwha": ["--quantizer", "--rank"], "lora": ["--quantizer", "--rank"], "peqa": ["--quantizer"],
+METHODS = {"qwha": ["--rank"], "qwha-kept": ["--quantizer", "--rank"], "lora": ["--quantizer", "--rank"], "peqa": ["--quantizer"],
            "peqa-rtn": [], "lr-qat": ["--rank"], "l4q": ["--rank"]}
 EXPORTS = {"peqa": "gptq", "peqa-rtn": "gptq", "lr-qat": "gptq", "l4q": "gguf"}
 
@@ -41,10 +45,18 @@ def model_bytes(args, method, name, run):
     return written["bytes"]
 
 
+def step_seconds(args, run, trained):
+    if trained["tokens_per_second"] > 0:
+        return args.batch_size * args.sequence_length / trained["tokens_per_second"]
+    # A run that was resumed after its last step measured none.
+    seconds = [json.loads(line)["seconds"] for line in (run / "metrics.jsonl").read_text().splitlines() if '"seconds"' in line]
+    return statistics.median(b - a for a, b in itertools.pairwise(seconds))
+
+
 def measure(args, method, bits, seed):
     name = f"{method}-{bits}-{seed}"
     run = args.out / name
-    shape = ["--model", args.model, "--method", method.removesuffix("-rtn"), "--bits", bits, "--group-size", args.group_size, "--batch-size",
+    shape = ["--model", args.model, "--method", method.removesuffix("-rtn").removesuffix("-kept"), "--bits", bits, "--group-size", args.group_size, "--batch-size",
              args.batch_size, "--sequence-length", args.sequence_length]
     if "--rank" in METHODS[method]:
         shape += ["--rank", args.rank]
@@ -54,6 +66,8 @@ def measure(args, method, bits, seed):
         words += ["--eval-data", args.eval_data]
     if "--quantizer" in METHODS[method]:
         words += ["--quantizer", args.quantizer]
+    if method == "qwha-kept":
+        words += ["--set", "qwha.recode=0"]
     if method == "lora":
         words += ["--set", "lora.init=cloq"]
     if method in args.rates:
@@ -65,7 +79,7 @@ def measure(args, method, bits, seed):
     return {"loss": trained["eval_loss"], "trained": trained["trained_parameters"],
             "optimizer": plan["optimizer_bytes"], "model": model_bytes(args, method, name, run),
             "peak": trained["peak_bytes"],
-            "step": args.batch_size * args.sequence_length / trained["tokens_per_second"]}
+            "step": step_seconds(args, run, trained)}
 
 
 def row(bits, method, results):

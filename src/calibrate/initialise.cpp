@@ -7,8 +7,6 @@
 namespace walsh {
 namespace {
 
-std::string module_of(const WeightInfo& weight) { return weight.name.substr(0, weight.name.rfind('.')); }
-
 QuantizedMatrix quantized(const WeightSource& base, const WeightInfo& weight) {
   return base.quantized(module_of(weight), static_cast<std::uint32_t>(weight.shape[0]),
                         static_cast<std::uint32_t>(weight.shape[1]));
@@ -17,7 +15,7 @@ QuantizedMatrix quantized(const WeightSource& base, const WeightInfo& weight) {
 }  // namespace
 
 void start_method(vk::Device& device, Method& method, const WeightSource* original, const WeightSource& base,
-                  std::vector<std::vector<std::uint32_t>> sequences) {
+                  std::vector<std::vector<std::uint32_t>> sequences, QuantizedModelWriter* recoded) {
   const ModelConfig& config = base.config();
   std::optional<GramCollector> collector;
   if (original && method.starts_from() == StartsFrom::gram)
@@ -28,23 +26,26 @@ void start_method(vk::Device& device, Method& method, const WeightSource* origin
     LayerGrams grams;
     if (collector) grams = collector->next();
     for (const WeightInfo& weight : weights) {
+      if (weight.kind != WeightKind::linear || weight.layer != static_cast<int>(layer)) continue;
       const std::string module = module_of(weight);
-      if (weight.kind != WeightKind::linear || weight.layer != static_cast<int>(layer) ||
-          !is_target(method.setup().targets, module))
-        continue;
-      ProjectionStart projection{.name = module,
-                                 .index = index++,
-                                 .rows = static_cast<std::uint32_t>(weight.shape[0]),
-                                 .columns = static_cast<std::uint32_t>(weight.shape[1])};
       std::optional<QuantizedMatrix> matrix;
-      if (base.format().bits > 0) projection.base = &matrix.emplace(quantized(base, weight));
-      std::vector<float> values;
-      if (original && method.starts_from() != StartsFrom::base) {
-        values = read_floats(*original, weight);
-        projection.original = values;
+      if (base.format().bits > 0) matrix = quantized(base, weight);
+      if (is_target(method.setup().targets, module)) {
+        ProjectionStart projection{.name = module,
+                                   .index = index++,
+                                   .rows = static_cast<std::uint32_t>(weight.shape[0]),
+                                   .columns = static_cast<std::uint32_t>(weight.shape[1]),
+                                   .base = matrix ? &*matrix : nullptr,
+                                   .recodable = recoded ? &*matrix : nullptr};
+        std::vector<float> values;
+        if (original && method.starts_from() != StartsFrom::base) {
+          values = read_floats(*original, weight);
+          projection.original = values;
+        }
+        if (collector) projection.gram = grams.of(module);
+        method.start(projection);
       }
-      if (collector) projection.gram = grams.of(module);
-      method.start(projection);
+      if (recoded) recoded->append(module, *matrix);
     }
   }
 }

@@ -9,13 +9,12 @@
 #include "base/file.h"
 #include "base/parallel.h"
 #include "calibrate/gram.h"
+#include "calibrate/quantized_model_writer.h"
 #include "io/gptq.h"
 #include "quantize/rtn.h"
 
 namespace walsh {
 namespace {
-
-std::string module_of(const std::string& weight) { return weight.substr(0, weight.rfind('.')); }
 
 std::uint32_t rows_of(const WeightInfo& w) { return static_cast<std::uint32_t>(w.shape[0]); }
 std::uint32_t columns_of(const WeightInfo& w) { return static_cast<std::uint32_t>(w.shape[1]); }
@@ -88,14 +87,12 @@ class ModelQuantizer {
     config_ = quantization_config(options.gptq.bits, options.gptq.group_size, options.gptq.symmetric,
                                   result_.padded);
     config_.act_order = reorders(options);
-    writer_.emplace(out / "model.safetensors", tensors(), Metadata{{"format", "pt"}});
+    writer_.emplace(source, out, config_);
     if (!calibration.sequences.empty())
       collector_.emplace(*calibration.device, source, std::move(calibration.sequences));
   }
 
   QuantizeResult run() {
-    for (const WeightInfo& w : weights_)
-      if (w.kind != WeightKind::linear) writer_->append(w.name, source_.read(w, source_.dtype(w)));
     for (std::uint32_t layer = 0; layer < source_.config().layers; ++layer) {
       std::optional<LayerGrams> grams;
       if (collector_) grams = options_.quantized_inputs ? collector_->collect() : collector_->next();
@@ -112,21 +109,8 @@ class ModelQuantizer {
   const QuantizationConfig& config() const { return config_; }
 
  private:
-  std::vector<TensorInfo> tensors() const {
-    std::vector<TensorInfo> tensors;
-    for (const WeightInfo& w : weights_) {
-      if (w.kind == WeightKind::linear) {
-        const auto list = gptq_tensor_list(module_of(w.name), rows_of(w), columns_of(w), config_);
-        tensors.insert(tensors.end(), list.begin(), list.end());
-      } else {
-        tensors.push_back({w.name, source_.dtype(w), w.shape});
-      }
-    }
-    return tensors;
-  }
-
   void quantize(const WeightInfo& w, const std::optional<LayerGrams>& grams) {
-    const std::string module = module_of(w.name);
+    const std::string module = module_of(w);
     const std::vector<float> values = read_floats(source_, w);
     const GptqOptions& o = options_.gptq;
     LayerError report{.name = module};
@@ -138,7 +122,7 @@ class ModelQuantizer {
       matrix = std::move(layer.weight);
       report.damping = layer.damping;
     }
-    write_gptq_layer(*writer_, module, matrix, config_);
+    writer_->append(module, matrix);
     report.error = relative_error(values, matrix);
     if (grams) {
       const std::vector<double>& gram = grams->of(module);
@@ -159,7 +143,7 @@ class ModelQuantizer {
   std::vector<WeightInfo> weights_;
   const std::function<void(const LayerError&)>& progress_;
   QuantizationConfig config_;
-  std::optional<SafetensorsWriter> writer_;
+  std::optional<QuantizedModelWriter> writer_;
   std::optional<GramCollector> collector_;
   QuantizedLayerSource quantized_;
   QuantizeResult result_;
@@ -173,8 +157,7 @@ void require_quantizable(const WeightSource& source, const QuantizeOptions& opti
   require(source.format().bits == 0, "the model is quantised already ({} bits)", source.format().bits);
   const auto weights = list_weights(source.config());
   for (const WeightInfo& w : weights)
-    if (w.kind == WeightKind::linear)
-      checked_group_size(columns_of(w), o.bits, o.group_size, module_of(w.name));
+    if (w.kind == WeightKind::linear) checked_group_size(columns_of(w), o.bits, o.group_size, module_of(w));
   if (!scan) return;
   for (const WeightInfo& w : weights)
     if (w.kind == WeightKind::linear)

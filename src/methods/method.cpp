@@ -14,8 +14,8 @@ Weight Method::reserve_weight(vk::Arena& arena, const std::string&, DType dtype,
 }
 
 void Method::start(const ProjectionStart& projection) {
-  if (projection.base) bases_[projection.name] = fingerprint(*projection.base);
   start_projection(projection);
+  if (projection.base) bases_[projection.name] = fingerprint(*projection.base);
 }
 
 void Method::save(const std::filesystem::path& folder, vk::Device& device) const {

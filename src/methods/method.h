@@ -60,6 +60,7 @@ struct ProjectionStart {
   std::uint32_t index = 0;  // among the targets, in the order of the forward pass
   std::uint32_t rows = 0, columns = 0;
   const QuantizedMatrix* base = nullptr;  // null where the base is dense
+  QuantizedMatrix* recodable = nullptr;   // the same, where its codes may change (its grids may not)
   std::span<const float> original{};      // W [rows, columns]; empty where not asked for, or not known
   std::span<const double> gram{};         // XᵀX [columns, columns]; empty likewise
 };
@@ -89,6 +90,8 @@ class Method {
   virtual std::unique_ptr<Linear> make_linear(std::vector<BaseWeight> weights) = 0;
 
   virtual StartsFrom starts_from() const { return StartsFrom::base; }
+  /// Whether the start chooses codes of the base anew where it may.
+  virtual bool recodes() const { return false; }
   /// The start of one target; every one gets its turn, in the order of the forward pass.
   void start(const ProjectionStart& projection);
   /// One line for people about the start, after it; empty: nothing to say.

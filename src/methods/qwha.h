@@ -34,6 +34,7 @@ class QwhaMethod final : public Method {
 
   std::unique_ptr<Linear> make_linear(std::vector<BaseWeight> weights) override;
   StartsFrom starts_from() const override { return StartsFrom::gram; }
+  bool recodes() const override { return options_.recode > 0 && options_.refine && !options_.zero; }
   std::string describe_start() const override;
   std::vector<StartError> start_errors() const override { return errors_; }
   void upload(vk::Device& device) override;
@@ -66,7 +67,7 @@ class QwhaMethod final : public Method {
   std::map<std::string, QwhaCoefficients> starts_;  // until upload
   // of the start, for people
   std::vector<StartError> errors_;
-  std::size_t coefficients_ = 0, fitted_ = 0;
+  std::size_t coefficients_ = 0, fitted_ = 0, recoded_ = 0;
   double log_error_left_ = 0;  // Σ log of ‖(W − W_q − ΔW)X‖ / ‖(W − W_q)X‖ over the fitted
 };
 

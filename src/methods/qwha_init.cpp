@@ -42,6 +42,7 @@ RowFit fit_row(const QwhaSpectra& spectra, std::size_t row, std::span<const std:
                const QwhaOptions& options) {
   const std::size_t n = spectra.columns;
   const auto k = static_cast<Eigen::Index>(support.size());
+  if (k == 0) return {Vector(0), spectra.error[row]};
   Matrix gram(k, k);
   Vector target(k);
   Vector spectrum(k);

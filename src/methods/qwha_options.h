@@ -51,8 +51,11 @@ struct QwhaOptions {
   double temperature = 1.0;      // shares go with error^temperature
   std::uint32_t floor = 2;       // coefficients that every output channel gets
   std::uint32_t block_rows = 1;  // output channels that share their places, and but for one their number
-  double density = 0;            // of F: the budget is density · outputs · inputs; 0: by the rank
-  double damping = 1e-4;         // added to the Gram matrix's diagonal, in units of its mean
+  /// Sweeps over the base's codes, which are then chosen together with the adapter, where the run makes its
+  /// base and the values are the least squares; 0: they stay as the quantiser left them.
+  std::uint32_t recode = 4;
+  double density = 0;     // of F: the budget is density · outputs · inputs; 0: by the rank
+  double damping = 1e-4;  // added to the Gram matrix's diagonal, in units of its mean
   QwhaProduct product = QwhaProduct::activations;
   QwhaGradient gradient = QwhaGradient::sampled;
   double scale = 4000.0;   // s of the stored units, see qwha_kappa

@@ -22,14 +22,6 @@ VectorXd drops(const MatrixXd& residual, const VectorXd& left, const VectorXd& e
       .select(residual.rowwise().squaredNorm().array() / left.array(), 0.0);
 }
 
-/// Room for the directions of a row, which the rows of a thread have one after the other: with fresh pages
-/// for every row the kernel would spend more time on clearing them than the row takes.
-Eigen::Map<MatrixXd> room_for(Index rows, Index columns) {
-  thread_local std::vector<double> room;
-  room.resize(std::max(room.size(), static_cast<std::size_t>(rows * columns)));
-  return {room.data(), rows, columns};
-}
-
 /// The pursuit of a block of rows; a thread has one at a time. With the Cholesky factor L of Ĝ[S,S] and
 /// directions Q = Ĝ[:,S]·L⁻ᵀ, a new column j adds u = (Ĝ[:,j] − Q·Q[j,:]ᵀ)/ℓ_j, ℓ_j² = Ĝ_jj − ‖Q[j,:]‖², and
 /// lowers a row's error by (r_j/ℓ_j)².
@@ -41,7 +33,8 @@ class Pursuit {
                                              spectra.columns, rows)),
         energy_(gram_.diagonal()),
         left_(energy_),
-        directions_(room_for(spectra.columns, count)),
+        directions_(room_for_directions(static_cast<std::size_t>(spectra.columns) * count), spectra.columns,
+                    count),
         taken_(VectorXd::Zero(spectra.columns)) {}
 
   std::size_t size() const { return support_.size(); }
@@ -133,6 +126,12 @@ class Pursuit {
 };
 
 }  // namespace
+
+double* room_for_directions(std::size_t count) {
+  thread_local std::vector<double> room;
+  room.resize(std::max(room.size(), count));
+  return room.data();
+}
 
 std::vector<std::uint32_t> best_columns(const VectorXd& score, std::size_t count) {
   std::vector<std::uint32_t> columns(static_cast<std::size_t>(score.size()));

@@ -14,6 +14,10 @@
 
 namespace walsh {
 
+/// Room for the directions of a row, which the rows of a thread have one after the other: with fresh pages
+/// for every row the kernel would spend more time on clearing them than the row takes.
+double* room_for_directions(std::size_t count);
+
 /// The `count` best scores, ties to the lowest column, in order of score.
 std::vector<std::uint32_t> best_columns(const Eigen::VectorXd& score, std::size_t count);
 

@@ -11,6 +11,7 @@
 #include "methods/adaalloc.h"
 #include "methods/quantization_error.h"
 #include "methods/qwha.h"
+#include "methods/qwha_recode.h"
 #include "methods/qwha_support.h"
 
 namespace walsh {
@@ -68,9 +69,22 @@ void QwhaMethod::start_projection(const ProjectionStart& p) {
     take(p.name, blind_start(p.rows, p.columns, budget, options));
     return;
   }
-  QwhaStart fit =
-      qwha_init(std::span<const float>(quantization_error(p)), p.gram, p.rows, p.columns, budget, options);
-  const double before = fit.error_before(), after = fit.error();
+  const auto spectra_now = [&] {
+    return qwha_spectra(std::span<const float>(quantization_error(p)), p.gram, p.rows, p.columns,
+                        options.damping, options.hadamard);
+  };
+  QwhaSpectra spectra = spectra_now();
+  const auto fitted = [&] { return qwha_fit(spectra, qwha_shares(spectra, budget, options), options); };
+  QwhaStart fit = fitted();
+  const double before = fit.error_before();
+  if (p.recodable && recodes()) {
+    qwha_recode(*p.recodable, spectra, p.gram, fit.coefficients, options, options.recode);
+    spectra = {};  // two of a wide layer would not fit
+    spectra = spectra_now();
+    fit = fitted();
+    ++recoded_;
+  }
+  const double after = fit.error();
   if (before > 0) log_error_left_ += 0.5 * std::log(std::max(after / before, 1e-300));
   ++fitted_;
   if (const double output = output_energy(p); output > 0)
@@ -83,8 +97,9 @@ std::string QwhaMethod::describe_start() const {
     return fmt::format(
         "adapter: {} coefficients; the original weights are not known: random supports, values zero",
         coefficients_);
-  return fmt::format("adapter: {} coefficients, output error left: {:.3f} (geometric mean of {} layers)",
-                     coefficients_, std::exp(log_error_left_ / static_cast<double>(fitted_)), fitted_);
+  return fmt::format("adapter: {} coefficients, output error left: {:.3f} (geometric mean of {} layers){}",
+                     coefficients_, std::exp(log_error_left_ / static_cast<double>(fitted_)), fitted_,
+                     recoded_ > 0 ? "; the base's codes chosen with it" : "");
 }
 
 void QwhaMethod::take(const std::string& name, QwhaCoefficients coefficients) {

@@ -6,6 +6,8 @@
 #include <random>
 
 #include "calibrate/initialise.h"
+#include "methods/qwha_options.h"
+#include "vk/tuned.h"
 
 namespace walsh {
 namespace {
@@ -100,6 +102,22 @@ std::string choose_qwha_ways(vk::Device& device, const ModelConfig& config, cons
   const auto products = open("qwha.product", {"activations", "weights"}),
              gradients = open("qwha.gradient", {"sampled", "dense"});
   if (products.size() * gradients.size() == 1) return {};
+  // The shape of a layer and of a step is all that the answer depends on.
+  const std::string question = fmt::format(
+      "qwha {}.{} of {}: {} x {} heads {}/{} of {}, {} bits, groups of {}, {} tokens, rank {}, density {}, "
+      "blocks of {}, {}",
+      fmt::join(products, "|"), fmt::join(gradients, "|"), vk::name_of(operands), config.hidden,
+      config.intermediate, config.heads, config.kv_heads, config.head_dim, format.bits, format.group_size,
+      options.batch_size * options.sequence_length, options.rank, qwha_options(options.set, 0).density,
+      qwha_options(options.set, 0).block_rows, options.targets);
+  const auto known = vk::recall(device.info(), question);
+  if (known) {
+    const std::size_t space = std::min(known->find(' '), known->size());
+    options.set["qwha.product"] = known->substr(0, space);
+    options.set["qwha.gradient"] = known->substr(std::min(space + 1, known->size()));
+    return fmt::format("measured before: qwha.product={}, qwha.gradient={}", options.set.at("qwha.product"),
+                       options.set.at("qwha.gradient"));
+  }
   ModelConfig layer = config;
   layer.layers = 1;
   layer.vocabulary_size = std::min(config.vocabulary_size, 1024u);  // the head is the same by every way
@@ -117,6 +135,8 @@ std::string choose_qwha_ways(vk::Device& device, const ModelConfig& config, cons
       options.set["qwha.product"] = product;
       options.set["qwha.gradient"] = gradient;
     }
+  vk::remember(device.info(), question,
+               options.set.at("qwha.product") + " " + options.set.at("qwha.gradient"));
   return fmt::format(
       "measured on one layer: qwha.product={}, qwha.gradient={}, {:.2f} of the time of {} and {}",
       options.set.at("qwha.product"), options.set.at("qwha.gradient"), best / first, products.front(),

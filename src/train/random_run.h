@@ -39,7 +39,8 @@ class RandomRun {
 
 /// Measures qwha.product and qwha.gradient, where a run by QWHA leaves them open, on one layer of its shape
 /// and sets them to what was fastest; returns a line that says so, or nothing where nothing was left open.
-/// Runs with deterministic-plan are left alone.
+/// The answer is kept by device, driver, kernels and shape (vk/tuned.h). Runs with deterministic-plan are
+/// left alone.
 std::string choose_qwha_ways(vk::Device& device, const ModelConfig& config, const WeightFormat& format,
                              RunOptions& options, vk::Precision operands);
 

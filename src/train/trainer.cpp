@@ -10,6 +10,7 @@
 #include "calibrate/quantize_model.h"
 #include "data/batches.h"
 #include "data/datasets.h"
+#include "io/gptq.h"
 #include "io/model_folder.h"
 #include "methods/registry.h"
 #include "model/model_files.h"
@@ -60,7 +61,7 @@ class Run {
   void open_data();
   void describe_data();
   void make_base(const fs::path& folder);
-  void start();
+  void start(const RunBase& base);
   void build();
   TrainReport loop(Progress progress);
   void save(const Progress& progress);
@@ -183,14 +184,23 @@ void Run::build() {
   session_->load(device_, *base_);
 }
 
-// The start of what is trained. The device holds one layer at a time for it, before it holds the run.
-void Run::start() {
+// The start of what is trained, with which codes of the base may change. The device holds one layer at a time
+// for it, before it holds the run.
+void Run::start(const RunBase& base) {
   const auto began = Clock::now();
   const bool fits = session_->method().starts_from() == StartsFrom::gram;
   const std::size_t count = calibration_.sequences.size(),
                     length = count > 0 ? calibration_.sequences[0].size() : 0;
+  std::optional<QuantizedModelWriter> recoded;
+  if (quantises() && session_->method().recodes())
+    recoded.emplace(*base_, base_folder(run_, base), read_quantization_config(base_folder(run_, base)));
   start_method(device_, session_->method(), original_->format().bits == 0 ? original_.get() : nullptr, *base_,
-               std::move(calibration_.sequences));
+               std::move(calibration_.sequences), recoded ? &*recoded : nullptr);
+  if (recoded) {
+    base_.reset();
+    recoded->publish();
+    base_ = open_base(run_, base, o_);
+  }
   std::string line = session_->method().describe_start();
   if (fits && count > 0)
     line += fmt::format("; {} x {} calibration tokens, {:.1f} s", count, length, seconds_since(began));
@@ -212,6 +222,10 @@ TrainReport Run::fresh() {
   const std::string ways =
       choose_qwha_ways(device_, original_->config(), base_format(), o_, precision_.operands);
   session_ = std::make_unique<Session>(original_->config(), base_format(), o_, tokens(), true);
+  require(quantises() || !session_->method().recodes() || !o_.set.contains("qwha.recode"),
+          "qwha.recode: {} is quantised already, and its codes stay; leave qwha.recode out, or name the "
+          "original model",
+          o_.model);
   calibrates = calibrates || session_->method().starts_from() == StartsFrom::gram;
   if (original_->format().bits == 0 && calibrates)
     calibration_ = calibration_text(o_, original_->config().context, data_, *encoder_);
@@ -228,8 +242,8 @@ TrainReport Run::fresh() {
     base.path = "base";
   }
   base_ = open_base(run_, base, o_);
+  start(base);
   base.fingerprint = base_fingerprint(*base_);
-  start();
   if (const auto errors = session_->method().start_errors(); !errors.empty())
     write_layer_errors(run_, errors);
   build();

@@ -35,6 +35,29 @@ std::string kernels_fingerprint() {
   return fmt::format("{:016x}", all);
 }
 
+std::filesystem::path file_of(const char* kind, const DeviceInfo& info) {
+  const auto folder = cache_folder();
+  return folder.empty() ? folder : folder / fmt::format("{}-{}.json", kind, info.cache_key);
+}
+
+/// What a file of choices holds; none where there is no file, or one of other kernels.
+std::optional<Json> read_choices(const std::filesystem::path& path) {
+  if (path.empty() || !std::filesystem::exists(path)) return std::nullopt;
+  Json json = read_json(path);
+  if (json_at<std::string>(json, "kernels", path.string()) != kernels_fingerprint()) return std::nullopt;
+  return json;
+}
+
+void write_choices(const std::filesystem::path& path, const DeviceInfo& info, const char* key,
+                   OrderedJson choices, const OrderedJson& measured) {
+  if (path.empty()) return;
+  std::filesystem::create_directories(path.parent_path());
+  OrderedJson json = {{"device", info.name}, {"driver", info.driver}, {"kernels", kernels_fingerprint()}};
+  json[key] = std::move(choices);
+  if (!measured.is_null()) json["measured"] = measured;
+  write_file(path, json.dump(2) + "\n");
+}
+
 }  // namespace
 
 std::string to_text(const Tuning& tuning) {
@@ -66,32 +89,36 @@ void set_tuning(Tuning& tuning, std::string_view text) {
   }
 }
 
-std::filesystem::path tuned_path(const DeviceInfo& info) {
-  const auto folder = cache_folder();
-  return folder.empty() ? folder : folder / ("tuned-" + info.cache_key + ".json");
-}
+std::filesystem::path tuned_path(const DeviceInfo& info) { return file_of("tuned", info); }
 
 std::optional<std::string> read_tuned(const DeviceInfo& info) {
   const auto path = tuned_path(info);
-  if (path.empty() || !std::filesystem::exists(path)) return std::nullopt;
-  const Json json = read_json(path);
-  if (json_at<std::string>(json, "kernels", path.string()) != kernels_fingerprint()) return std::nullopt;
-  auto text = json_at<std::string>(json, "choices", path.string());
+  const auto json = read_choices(path);
+  if (!json) return std::nullopt;
+  auto text = json_at<std::string>(*json, "choices", path.string());
   Tuning checked;
   set_tuning(checked, text);
   return text;
 }
 
 void write_tuned(const DeviceInfo& info, std::string_view text, const OrderedJson& measured) {
-  const auto path = tuned_path(info);
-  if (path.empty()) return;
-  std::filesystem::create_directories(path.parent_path());
-  const OrderedJson json = {{"device", info.name},
-                            {"driver", info.driver},
-                            {"kernels", kernels_fingerprint()},
-                            {"choices", text},
-                            {"measured", measured}};
-  write_file(path, json.dump(2) + "\n");
+  write_choices(tuned_path(info), info, "choices", text, measured);
+}
+
+std::optional<std::string> recall(const DeviceInfo& info, const std::string& question) {
+  const auto path = file_of("answers", info);
+  const auto json = read_choices(path);
+  if (!json || !json->contains("answers") || !(*json)["answers"].contains(question)) return std::nullopt;
+  return json_at<std::string>((*json)["answers"], question.c_str(), path.string());
+}
+
+void remember(const DeviceInfo& info, const std::string& question, std::string_view choice) {
+  const auto path = file_of("answers", info);
+  const auto json = read_choices(path);
+  OrderedJson answers = OrderedJson::object();
+  if (json && json->contains("answers")) answers = OrderedJson::parse((*json)["answers"].dump());
+  answers[question] = choice;
+  write_choices(path, info, "answers", std::move(answers), {});
 }
 
 }  // namespace walsh::vk

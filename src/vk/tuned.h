@@ -27,4 +27,9 @@ std::optional<std::string> read_tuned(const DeviceInfo& info);
 /// Keeps `text` with what was measured. Does nothing where no cache folder is known.
 void write_tuned(const DeviceInfo& info, std::string_view text, const OrderedJson& measured);
 
+/// A choice that depends on more than the device: `choice` is what `remember` kept for this `question` on the
+/// same device, with the same driver and kernels; none where it was never asked.
+std::optional<std::string> recall(const DeviceInfo& info, const std::string& question);
+void remember(const DeviceInfo& info, const std::string& question, std::string_view choice);
+
 }  // namespace walsh::vk

@@ -45,7 +45,7 @@ TEST(QwhaOptions, RefusesWhatItDoesNotKnow) {
   EXPECT_EQ(refusal("qwha.selct=omp"),
             "qwha.selct: no such option; known are select, budget_norm, transform, refine, init, "
             "temperature, floor, "
-            "block_rows, density, damping, product, gradient, scale");
+            "block_rows, recode, density, damping, product, gradient, scale");
   EXPECT_EQ(refusal("qwha.select=best"),
             "qwha.select=best: expected one of gram_diag, magnitude, omp, omp4, ols, random");
   for (const std::string bad :

@@ -2,6 +2,8 @@
 #include "train/random_run.h"
 
 #include "tests/support/gpu.h"
+#include "tests/support/scratch.h"
+#include "tests/support/setting.h"
 #include "tests/support/tiny_model.h"
 
 namespace walsh {
@@ -36,6 +38,8 @@ TEST(RandomRun, TimesSteps) {
 }
 
 TEST(RandomRun, ChoosesTheWaysThatARunLeavesOpen) {
+  test::ScratchFolder scratch;
+  const test::Setting cache("XDG_CACHE_HOME", (scratch / "cache").string());
   Tiny shape;
   const auto choose = [&] {
     return choose_qwha_ways(test::device(), shape.config, shape.format, shape.options, vk::Precision::fp32);
@@ -48,6 +52,16 @@ TEST(RandomRun, ChoosesTheWaysThatARunLeavesOpen) {
   EXPECT_EQ(shape.options.set.at("qwha.product"), "weights");
   EXPECT_TRUE(shape.options.set.contains("qwha.gradient"));
   EXPECT_EQ(choose(), "") << "nothing is open any more";
+  const std::string chosen = shape.options.set.at("qwha.gradient");
+  const auto again = [&] {
+    shape.options.set = {{"qwha.product", "weights"}};
+    const std::string said = choose();
+    EXPECT_TRUE(shape.options.set.at("qwha.gradient") == chosen || !said.starts_with("measured before"));
+    return said;
+  };
+  EXPECT_EQ(again(), "measured before: qwha.product=weights, qwha.gradient=" + chosen);
+  shape.options.batch_size = 3;
+  EXPECT_TRUE(again().starts_with("measured on one layer")) << "another shape is another question";
 }
 
 }  // namespace

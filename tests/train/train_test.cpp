@@ -116,6 +116,51 @@ TEST_F(Training, TenStepsAfterAResumeAreTheSameBits) {
   EXPECT_LT(straight.loss_last, straight.loss_first);
 }
 
+TEST_F(Training, CodesChosenWithTheAdapterLeaveLessError) {
+  RunOptions kept = options("kept", 2), chosen = options("chosen", 2);
+  kept.set["qwha.recode"] = "0";
+  for (RunOptions* o : {&kept, &chosen}) o->calibration_sequences = 12;
+  run(kept);
+  run(chosen, false, 1);
+  run(chosen, true);
+  const auto error_left = [&](const std::string& out) {
+    double sum = 0;
+    for (const Json& layer : read_json(scratch_ / out / "layers.json"))
+      sum += std::log(layer["error"].get<double>() / layer["error_before"].get<double>());
+    return sum;
+  };
+  EXPECT_LT(error_left("chosen"), error_left("kept") - 0.1);
+  // The base in the run is the one that the adapter was fitted to, and everything but codes is as it was.
+  const auto base = open_model(scratch_ / "chosen" / "base"), before = open_model(scratch_ / "kept" / "base");
+  EXPECT_EQ(base_fingerprint(*base), read_base(scratch_ / "chosen").fingerprint);
+  EXPECT_TRUE(original_matches(*base, *before));
+  std::size_t changed = 0;
+  for (const WeightInfo& weight : list_weights(base->config())) {
+    if (weight.kind != WeightKind::linear) continue;
+    const auto read = [&](const WeightSource& source) {
+      return source.quantized(weight.name.substr(0, weight.name.rfind('.')),
+                              static_cast<std::uint32_t>(weight.shape[0]),
+                              static_cast<std::uint32_t>(weight.shape[1]));
+    };
+    EXPECT_EQ(read(*base).grid, read(*before).grid) << weight.name;
+    changed += read(*base).codes != read(*before).codes;
+  }
+  EXPECT_EQ(changed, 14u);
+}
+
+TEST_F(Training, CodesOfABaseThatWasGivenStay) {
+  run(options("first", 1));
+  RunOptions o = options("second", 1);
+  o.model = (scratch_ / "first" / "base").string();
+  o.bits = 0;
+  run(o);
+  EXPECT_EQ(read_base(scratch_ / "second").fingerprint, read_base(scratch_ / "first").fingerprint);
+  o.out = (scratch_ / "third").string();
+  o.set["qwha.recode"] = "2";
+  EXPECT_THROW(run(o), Error);
+  EXPECT_FALSE(fs::exists(o.out));
+}
+
 TEST_F(Training, ATraceHoldsTheScopesAndDispatchesOfAStep) {
   RunOptions o = options("traced", 2);
   o.trace = (scratch_ / "trace.json").string();

@@ -3,11 +3,11 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <set>
 
 #include "base/error.h"
 #include "tests/support/gpu.h"
+#include "tests/support/setting.h"
 #include "vk/switches.h"
 
 namespace walsh::vk {
@@ -104,23 +104,10 @@ TEST(tiers, name_the_richest_feature) {
   EXPECT_EQ(tier_of(features), "coopmat");
 }
 
-class Setting {
- public:
-  Setting(const char* name, const char* value) : name_(name) {
-    if (const char* before = std::getenv(name)) before_ = before;
-    ::setenv(name, value, 1);
-  }
-  ~Setting() { before_.empty() ? ::unsetenv(name_) : ::setenv(name_, before_.c_str(), 1); }
-
- private:
-  const char* name_;
-  std::string before_;
-};
-
 TEST(switches, make_a_device_poorer) {
   DeviceInfo info = gpu("any", 0);
   info.limits.max_storage_range = info.limits.max_allocation = std::uint64_t{1} << 32;
-  const Setting kernels("WALSH_KERNELS", "cpu"), tiles("WALSH_LARGE_TILES", "1"),
+  const test::Setting kernels("WALSH_KERNELS", "cpu"), tiles("WALSH_LARGE_TILES", "1"),
       binding("WALSH_MAX_BINDING", "134217728"), allocation("WALSH_MAX_ALLOCATION", "99999999999999"),
       submission("WALSH_SUBMISSION_US", "50");
   apply_switches(info);
@@ -129,7 +116,7 @@ TEST(switches, make_a_device_poorer) {
   EXPECT_EQ(info.limits.max_storage_range, std::uint64_t{1} << 27);
   EXPECT_EQ(info.limits.max_allocation, std::uint64_t{1} << 32) << "never richer than it is";
   EXPECT_DOUBLE_EQ(info.tuning.submission_seconds, 50e-6);
-  const Setting other("WALSH_KERNELS", "gpu");
+  const test::Setting other("WALSH_KERNELS", "gpu");
   apply_switches(info);
   EXPECT_FALSE(info.tuning.lane_by_lane);
 }
@@ -140,7 +127,7 @@ TEST(switches, refuse_what_they_cannot_use) {
                                     {"WALSH_MAX_BINDING", "0"},
                                     {"WALSH_MAX_BINDING", "1MiB"},
                                     {"WALSH_MAX_ALLOCATION", "-1"}}) {
-    const Setting setting(name, value);
+    const test::Setting setting(name, value);
     DeviceInfo info;
     EXPECT_THROW(apply_switches(info), Error) << name << "=" << value;
   }
