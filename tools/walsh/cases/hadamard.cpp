@@ -64,7 +64,7 @@ std::vector<KernelCase> cases(TensorStore& store, CaseSize size) {
   }
   std::vector<KernelCase> all;
   for (const std::uint32_t n :
-       {576u, 896u, 1536u, 2048u, 3072u, 4096u, 4864u, 5632u, 8192u, 11008u, 14336u, 18944u})
+       {576u, 896u, 1024u, 1536u, 2048u, 3072u, 4096u, 4864u, 5632u, 8192u, 11008u, 14336u, 16384u, 18944u, 32768u})
     all.push_back(transform(store, 512, n, false));
   return all;
 }

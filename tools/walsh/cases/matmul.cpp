@@ -123,7 +123,11 @@ std::vector<KernelCase> cases(TensorStore& store, CaseSize size) {
   for (const Product product : {Product::forward, Product::backward, Product::backward_weight})
     list.push_back(make(store, product, DType::f32, shape));
   list.push_back(make(store, Product::forward, DType::bf16, shape));
-  if (size == CaseSize::all) list.push_back(make(store, Product::forward, DType::bf16, {1, 2048, 8192}));
+  if (size == CaseSize::all) {
+    list.push_back(make(store, Product::forward, DType::bf16, {1, 2048, 8192}));
+    for (const Product product : {Product::forward, Product::backward})
+      list.push_back(make(store, product, DType::bf16, {2048, 4096, 14336}));
+  }
   return list;
 }
 

@@ -114,6 +114,7 @@ std::vector<KernelCase> cases(TensorStore& store, CaseSize size) {
       both({512, 4096, 14336, 4, 64});
       for (const std::uint32_t bits : {2u, 3u, 8u}) both({512, 4096, 4096, bits, 64});
       both({512, 4096, 4096, 4, 128});
+      for (const std::uint32_t bits : {4u, 3u, 2u}) both({2048, 4096, 14336, bits, 64});
       both({1, 4096, 14336, 4, 64});
       break;
   }

@@ -45,6 +45,7 @@ std::vector<KernelCase> cases(TensorStore& store, CaseSize size) {
   if (size == CaseSize::standard) return result;
   for (const Shape3& shape : {Shape3{512, 576, 1536}, Shape3{512, 576, 576}, Shape3{512, 4096, 4096}})
     for (const double density : {0.02, 0.06}) result.push_back(sampled(store, shape, density));
+  result.push_back(sampled(store, {8192, 14336, 4096}, 0.02));  // rank 64
   return result;
 }
 
