@@ -11,6 +11,7 @@
 layout(local_size_x = 64) in;
 layout(constant_id = 0) const uint ORDER = 1;
 layout(constant_id = 1) const uint ROWS_AT_ONCE = 1;
+layout(constant_id = 2) const bool ACCUMULATE = false;
 layout(binding = 0) writeonly buffer Y { vec4 y[]; };
 layout(binding = 1) uniform textureBuffer x;
 layout(binding = 2) uniform textureBuffer before;  // y, where the result is added to it
@@ -38,7 +39,7 @@ void main() {
       if (first + r < ORDER) {
         const uint at = start + (first + r) * quads;
         const vec4 scaled = args.scale * sums[r];
-        y[at] = args.accumulate == 1u ? texelFetch(before, int(at)) + scaled : scaled;
+        y[at] = ACCUMULATE ? texelFetch(before, int(at)) + scaled : scaled;
       }
     }
   }

@@ -10,6 +10,7 @@
 
 layout(local_size_x = 64) in;
 layout(constant_id = 0) const uint BITS = 2;
+layout(constant_id = 1) const bool ACCUMULATE = false;
 layout(binding = 0) writeonly buffer Y { vec4 y[]; };
 layout(binding = 1) uniform textureBuffer x;
 layout(binding = 2) uniform textureBuffer before;  // y, where the result is added to it
@@ -39,6 +40,6 @@ void main() {
   [[unroll]] for (uint k = 0; k < QUADS; ++k) {
     const uint at = chunk * QUADS + k;
     const vec4 scaled = args.scale * v[k];
-    y[at] = args.accumulate == 1u ? texelFetch(before, int(at)) + scaled : scaled;
+    y[at] = ACCUMULATE ? texelFetch(before, int(at)) + scaled : scaled;
   }
 }

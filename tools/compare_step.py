@@ -157,24 +157,26 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--walsh", default="build/release/walsh")
     arguments.add_argument("--model", required=True, help="folder with a config.json")
-    arguments.add_argument("--methods", nargs="+", default=["frozen", "qwha", "lora", "peqa", "lr-qat", "l4q"])
+    arguments.add_argument("--methods", nargs="*", default=["frozen", "qwha", "lora", "peqa", "lr-qat", "l4q"])
     arguments.add_argument("--batch-size", type=int, default=1)
     arguments.add_argument("--sequence-length", type=int, default=512)
     arguments.add_argument("--bits", type=int, default=4)
     arguments.add_argument("--rank", type=int, default=64)
     arguments.add_argument("--steps", type=int, default=3, help="timed steps, after two that are not")
     arguments.add_argument("--checkpointing", action="store_true")
+    arguments.add_argument("--torch", nargs="*", default=["qwha", "lora", "qlora"], choices=["qwha", "lora", "qlora"],
+                           help="steps of PyTorch; LoRA and QLoRA where PEFT and bitsandbytes are installed")
     arguments.add_argument("--device", default="cpu", choices=["cpu", "cuda"], help="PyTorch's; walsh chooses its own")
     a = arguments.parse_args()
     tokens = a.batch_size * a.sequence_length
-    ours = measure_walsh(a)
+    ours = measure_walsh(a) if a.methods else {"results": [], "device": "no device"}
     rows = [[f"walsh {r['variant']}, {a.bits} bits", r["seconds"], r["memory_bytes"], r["trained_parameters"]]
             for r in ours["results"]]
-    kinds = ["QWHA as published, 16 or 32 bits"]
-    if importlib.util.find_spec("peft"):
+    kinds = ["QWHA as published, 16 or 32 bits"] if "qwha" in a.torch else []
+    if importlib.util.find_spec("peft") and "lora" in a.torch:
         kinds.append("LoRA (PEFT), 16 or 32 bits")
-        if a.device == "cuda" and importlib.util.find_spec("bitsandbytes"):
-            kinds.append("QLoRA")
+    if importlib.util.find_spec("peft") and importlib.util.find_spec("bitsandbytes") and a.device == "cuda" and "qlora" in a.torch:
+        kinds.append("QLoRA")
     for kind in kinds:
         r = measure_torch(a, kind)
         rows.append([f"PyTorch {kind}", r["seconds"], r["memory"], r["trained"]])

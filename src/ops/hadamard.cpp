@@ -12,8 +12,9 @@ namespace {
 constexpr std::uint32_t shared_words = 8192;     // 32 KiB, the least that a device has
 constexpr std::uint32_t tile_target = 4096;      // elements of rows that share a workgroup
 constexpr std::uint32_t most_rows_at_once = 16;  // shaders/lib/hadamard.glsl
-constexpr std::uint32_t most_chunk_bits = 7;  // of an invocation of hadamard_chunks_texels, to compile fast
-constexpr std::uint32_t largest_held = 40;    // order of a base that hadamard_base_texels holds, likewise
+constexpr std::uint32_t most_chunk_bits = 7;   // of an invocation of hadamard_chunks_texels, to compile fast
+constexpr std::uint32_t most_stride_bits = 6;  // of one of hadamard_strides_texels
+constexpr std::uint32_t largest_held = 40;     // order of a base that hadamard_base_texels holds, likewise
 
 /// H_order of Sylvester's construction as a base: entry (−1)^popcount(i & j).
 HadamardBase sylvester(std::uint32_t order) {
@@ -50,8 +51,11 @@ HadamardTransform::HadamardTransform(vk::Arena& arena, std::uint32_t n)
   const std::uint32_t butterflies = std::min(layout_.m2, shared_words);
   bits_ = static_cast<std::uint32_t>(std::countr_zero(butterflies));
   chunk_bits_ = std::min(static_cast<std::uint32_t>(std::countr_zero(layout_.m2)), most_chunk_bits);
-  for (std::uint32_t done = 1u << chunk_bits_; done < layout_.m2; done *= passes_.back().order)
-    passes_.push_back(add_factor(sylvester(std::min(layout_.m2 / done, 16u)), done));
+  const auto all_bits = static_cast<std::uint32_t>(std::countr_zero(layout_.m2));
+  for (std::uint32_t done = chunk_bits_; done < all_bits; done += strides_.back().bits) {
+    const std::uint32_t left = all_bits - done;
+    strides_.push_back({ceil_div(left, ceil_div(left, most_stride_bits)), 1u << done});
+  }
   std::uint32_t inner = butterflies;
   if (layout_.m2 > butterflies) {
     outer_.push_back(add_factor(sylvester(layout_.m2 / butterflies), inner));
@@ -82,19 +86,26 @@ void HadamardTransform::record_texels(Recorder& rec, const Tensor& y, const Tens
   const auto elements = static_cast<std::uint32_t>(x.shape.elements());
   // All passes but the last of an accumulation work in x, which is then spent; otherwise in y.
   const Tensor& between = accumulate ? x : y;
-  const bool one_pass = passes_.empty();
-  HadamardArgs args{elements >> chunk_bits_, 1, 0, accumulate && one_pass, one_pass ? scale : 1};
-  const Tensor& chunks = one_pass ? y : between;
-  rec.dispatch("hadamard_chunks_texels", {chunks, x, chunks}, args, groups_for_elements(args.rows, 64),
-               {chunk_bits_});
+  std::size_t left = 1 + strides_.size() + passes_.size();
+  // One pass over the view [rows, order, inner].
+  const auto arguments = [&](std::uint32_t order, std::uint32_t inner, std::uint32_t signs) {
+    const bool last = --left == 0;
+    return HadamardArgs{elements / (order * inner), inner, signs, accumulate && last, last ? scale : 1};
+  };
+  const auto target = [&]() -> const Tensor& { return left == 0 ? y : between; };
+  HadamardArgs args = arguments(1u << chunk_bits_, 1, 0);
+  rec.dispatch("hadamard_chunks_texels", {target(), x, target()}, args, groups_for_elements(args.rows, 64),
+               {chunk_bits_, args.accumulate});
+  const auto groups = [&] { return groups_for_elements(std::uint64_t{args.rows} * args.inner / 4, 64); };
+  for (const Stride& stride : strides_) {
+    args = arguments(1u << stride.bits, stride.inner, 0);
+    rec.dispatch("hadamard_strides_texels", {target(), between, target()}, args, groups(),
+                 {stride.bits, args.accumulate});
+  }
   for (const Factor& factor : passes_) {
-    const bool last = &factor == &passes_.back();
-    args = {elements / (factor.order * factor.inner), factor.inner, factor.signs[transposed],
-            accumulate && last, last ? scale : 1};
-    const Tensor& out = last ? y : between;
-    rec.dispatch("hadamard_base_texels", {out, between, out, table_}, args,
-                 groups_for_elements(std::uint64_t{args.rows} * factor.inner / 4, 64),
-                 {factor.order, factor.rows_at_once});
+    args = arguments(factor.order, factor.inner, factor.signs[transposed]);
+    rec.dispatch("hadamard_base_texels", {target(), between, target(), table_}, args, groups(),
+                 {factor.order, factor.rows_at_once, args.accumulate});
   }
 }
 

@@ -33,6 +33,10 @@ class HadamardTransform {
     std::uint32_t rows_at_once = 1;        // results of a column that an invocation computes together
     std::array<std::uint32_t, 2> signs{};  // first word in the table: had, hadᵀ
   };
+  /// 2^bits values that stand `inner` apart.
+  struct Stride {
+    std::uint32_t bits, inner;
+  };
   Factor add_factor(const HadamardBase& base, std::uint32_t inner);
   bool by_texels(Recorder& rec, const Tensor& y, const Tensor& x) const;
   void record_texels(Recorder& rec, const Tensor& y, const Tensor& x, bool transposed, float scale,
@@ -42,8 +46,9 @@ class HadamardTransform {
   std::uint32_t bits_ = 0;     // log2 of the butterflies that the first pass does
   Factor first_;               // its base; order 1: none
   std::vector<Factor> outer_;  // one pass each, innermost first
-  // The same as passes of texel kernels: chunks of 2^chunk_bits_, then a pass a factor.
+  // The same as passes of texel kernels: chunks of 2^chunk_bits_, the rest of m2, then a pass a base.
   std::uint32_t chunk_bits_ = 0;
+  std::vector<Stride> strides_;
   std::vector<Factor> passes_;
   std::vector<std::uint32_t> words_;
   Tensor table_;

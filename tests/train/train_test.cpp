@@ -16,6 +16,7 @@
 #include "tests/support/paths.h"
 #include "tests/support/process.h"
 #include "tests/support/scratch.h"
+#include "tests/support/setting.h"
 #include "tests/support/tiny_model.h"
 #include "train/precision.h"
 #include "train/run_folder.h"
@@ -159,6 +160,22 @@ TEST_F(Training, CodesOfABaseThatWasGivenStay) {
   o.set["qwha.recode"] = "2";
   EXPECT_THROW(run(o), Error);
   EXPECT_FALSE(fs::exists(o.out));
+}
+
+TEST_F(Training, AResumedRunKeepsTheWaysThatWereMeasured) {
+  const Setting cache("XDG_CACHE_HOME", (scratch_ / "cache").string());
+  RunOptions o = options("measured", 4);
+  o.deterministic_plan = false;
+  run(o, false, 2);
+  RunOptions before;
+  read_options(before, scratch_ / "measured" / "config.yaml");
+  ASSERT_TRUE(before.set.contains("qwha.product") && before.set.contains("qwha.gradient"));
+  run(o, true);
+  EXPECT_EQ(losses("measured").size(), 4u);
+  RunOptions straight = options("straight", 4);
+  straight.set = before.set;
+  run(straight);
+  EXPECT_EQ(losses("measured"), losses("straight"));
 }
 
 TEST_F(Training, ATraceHoldsTheScopesAndDispatchesOfAStep) {
