@@ -15,8 +15,8 @@ namespace walsh {
 
 /// Chooses codes of `base` anew, `sweeps` times each. `spectra` is of W − W_q as it stands, `gram` the
 /// undamped G that it was made from, `options` likewise; of `places` the values are not read. No row's least
-/// error on its places grows. For k places in a row about k²·n multiply-adds a row, and 2·k·n for a code that
-/// changes.
+/// error on its places grows. For k places in a row about k²·n multiply-adds a row, n² and k·n in every
+/// sweep, and 128·k for a code that changes.
 void qwha_recode(QuantizedMatrix& base, const QwhaSpectra& spectra, std::span<const double> gram,
                  const QwhaCoefficients& places, const QwhaOptions& options, std::uint32_t sweeps);
 
