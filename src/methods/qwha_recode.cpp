@@ -77,6 +77,7 @@ class Row {
     const double highest = (1u << base.bits) - 1;
     bool any = false;
     for (Index j = 0; j < width; ++j) {
+      if (!(left_[first + j] > 0)) continue;  // an input that is always 0, without damping: any code will do
       const std::uint32_t at = base.stored_column(static_cast<std::uint32_t>(first + j));
       const double scale = base.scale(row, at / base.group_size);
       const double step = std::nearbyint(gradient[j] / left_[first + j] / scale);

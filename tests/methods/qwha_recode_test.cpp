@@ -113,6 +113,24 @@ TEST(QwhaRecode, NoCodeAloneCanBeChosenBetter) {
     }
 }
 
+// Without damping nothing says what such a code should be.
+TEST(QwhaRecode, CodesOfInputsThatAreAlwaysZeroStay) {
+  const QwhaOptions options = parse_qwha_options({"transform=none", "damping=0"});
+  for (const std::uint32_t dead : {1u, 24u}) {
+    Layer layer(3);
+    for (std::uint32_t a = 0; a < dead; ++a)
+      for (std::uint32_t b = 0; b < layer.columns; ++b)
+        layer.gram[a * layer.columns + b] = layer.gram[b * layer.columns + a] = 0;
+    const QuantizedMatrix before = layer.base;
+    const QwhaCoefficients places = some_places(layer, options);
+    qwha_recode(layer.base, layer.spectra(options), layer.gram, places, options, 4);
+    for (std::uint32_t i = 0; i < layer.rows; ++i)
+      for (std::uint32_t j = 0; j < dead; ++j)
+        EXPECT_EQ(layer.base.code(i, j), before.code(i, j)) << i << ", " << j;
+    EXPECT_EQ(layer.base.codes == before.codes, dead == layer.columns);
+  }
+}
+
 // The order in which columns stand is the file's affair: the same weights come out.
 TEST(QwhaRecode, StoredOrderChangesNothing) {
   const QwhaOptions options;
