@@ -49,16 +49,21 @@ TEST(cli_doctor, every_kernel_passes_and_certificates_compare) {
   const ScratchFolder scratch;
   write_file(scratch / "a.json", json.dump());
   json["driver"] = "another";
+  Json& losses = json["training"]["adapter_losses"];
+  ASSERT_EQ(losses.size(), 100u);
+  EXPECT_LT(losses.back(), losses.front()) << "the adapter learnt nothing";
+  losses[50] = losses[50].get<double>() * 1.001;
   json["kernels"][0]["pass"] = false;
   json["kernels"].erase(1);
   write_file(scratch / "b.json", json.dump());
   const std::string a = (scratch / "a.json").string(), b = (scratch / "b.json").string();
   EXPECT_TRUE(json_of(run_walsh({"doctor", "--compare", a, a, "--json"})).at("differences").empty());
   const Json differences = json_of(run_walsh({"doctor", "--compare", a, b, "--json"})).at("differences");
-  ASSERT_EQ(differences.size(), 3u);
+  ASSERT_EQ(differences.size(), 4u);
   EXPECT_EQ(differences[0].at("what"), "driver");
   EXPECT_EQ(differences[1].at("b").at("pass"), false);
   EXPECT_TRUE(differences[2].at("b").is_null());
+  EXPECT_EQ(differences[3].at("what"), "training");
 }
 
 TEST(cli_doctor, statistics_of_every_kernel_or_a_refusal) {

@@ -12,6 +12,7 @@ struct Certificate {
   std::string device, driver;
   std::vector<std::string> features_used;
   std::vector<Verdict> verdicts;
+  std::vector<double> adapter_losses;  // none in those of an older walsh
 };
 
 Certificate read_certificate(const std::filesystem::path& path) {
@@ -20,7 +21,11 @@ Certificate read_certificate(const std::filesystem::path& path) {
   Certificate certificate{json_at<std::string>(json, "device", source),
                           json_or<std::string>(json, "driver", "", source),
                           json_at<std::vector<std::string>>(json, "features_used", source),
+                          {},
                           {}};
+  if (json.contains("training"))
+    certificate.adapter_losses =
+        json_or<std::vector<double>>(json.at("training"), "adapter_losses", {}, source);
   const Json kernels = json_at<Json>(json, "kernels", source);
   require(kernels.is_array(), "{}: kernels is {}, expected an array as walsh doctor --json writes it", source,
           kernels.type_name());
@@ -43,6 +48,14 @@ const Verdict* find(const Certificate& certificate, const Verdict& other) {
 }
 
 bool same(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
+
+/// The largest relative difference of two courses of training, 0 where one has none.
+double apart(const std::vector<double>& a, const std::vector<double>& b) {
+  double worst = 0;
+  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i)
+    worst = std::max(worst, std::abs(a[i] - b[i]) / std::abs(a[i]));
+  return worst;
+}
 
 std::string text(const Verdict* verdict) {
   return verdict ? fmt::format("{} {:.4g}", verdict->pass ? "pass" : "FAIL", verdict->max_error) : "absent";
@@ -91,6 +104,11 @@ void compare_certificates(const Globals& globals, const std::filesystem::path& p
   }
   for (const Verdict& kernel : b.verdicts)
     if (!find(a, kernel)) note_kernel(kernel, nullptr, &kernel);
+  if (const double worst = apart(a.adapter_losses, b.adapter_losses); worst != 0)
+    note("training", a.adapter_losses.back(), b.adapter_losses.back(),
+         fmt::format(
+             "training: losses of {} steps of QWHA within {:.2g} of one another, the last {:.9g} | {:.9g}",
+             a.adapter_losses.size(), worst, a.adapter_losses.back(), b.adapter_losses.back()));
   show(globals, fmt::format("{} kernels agree to the last bit of their error; {} differences", equal,
                             differences.size()));
   print_json(

@@ -1,6 +1,7 @@
 // walsh doctor: every kernel at small odd shapes against its reference in double, three optimizer steps of a
-// small model against the same steps on the host, the same bits twice, and how fast the standard shapes run.
-// The JSON is a certificate of the device and driver; --compare says where two of them differ.
+// small model against the same steps on the host, a hundred steps of QWHA, the same bits twice, and how fast
+// the standard shapes run. The JSON is a certificate of the device and driver; --compare says where two of
+// them differ.
 #include <chrono>
 
 #include "certificate.h"
@@ -88,10 +89,13 @@ OrderedJson check_steps(const Globals& globals, vk::Device& device) {
            "training: losses within {:.2g} of the host's (allowed {:.2g}): {}; the same bits twice: {}",
            check.max_error, check.tolerance, check.close ? "pass" : "FAIL",
            check.deterministic ? "pass" : "FAIL"));
+  show(globals, fmt::format("training: loss of QWHA after {} steps: {:.9f}", check.adapter_losses.size(),
+                            check.adapter_losses.back()));
   OrderedJson steps = OrderedJson::array();
   for (const auto& step : check.steps)
     steps.push_back({{"step", step.name}, {"loss", step.loss}, {"expected", step.expected}});
   return {{"steps", steps},
+          {"adapter_losses", check.adapter_losses},
           {"max_error", check.max_error},
           {"tolerance", check.tolerance},
           {"pass", check.close},

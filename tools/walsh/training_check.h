@@ -1,4 +1,5 @@
-// A few optimizer steps of a small model drawn from a seed, on the device and in double on the host.
+// Optimizer steps of a small model drawn from a seed, on the device and, the first few, in double on the
+// host.
 #pragma once
 
 #include <string>
@@ -17,6 +18,9 @@ struct TrainingCheck {
   double max_error = 0;  // of a loss, relative
   double tolerance = 0;
   bool close = false;
+  /// Of a hundred steps of QWHA from zeros on 4 bits, which the host has no reference for: certificates of
+  /// different drivers are compared by them.
+  std::vector<float> adapter_losses;
   bool deterministic = false;  // losses and trained values are the same bits twice
 };
 
