@@ -7,8 +7,8 @@ namespace walsh::test {
 
 vk::Device& device() {
   static const auto the_device = [] {
-    const char* which = std::getenv("WALSH_DEVICE");
-    return std::make_unique<vk::Device>(vk::choose_device(which ? which : ""));
+    const char *which = std::getenv("WALSH_DEVICE"), *disabled = std::getenv("WALSH_DISABLE");
+    return std::make_unique<vk::Device>(vk::choose_device(which ? which : "", disabled ? disabled : ""));
   }();
   return *the_device;
 }

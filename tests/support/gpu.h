@@ -12,7 +12,7 @@
 
 namespace walsh::test {
 
-/// The process's device: WALSH_DEVICE, or the first one.
+/// The process's device: WALSH_DEVICE, or the first one; without the features that WALSH_DISABLE names.
 vk::Device& device();
 
 struct Tensors : TensorStore {

@@ -11,9 +11,11 @@ void add_globals(CLI::App& command, Globals& globals) {
       .add_option("--device", globals.device,
                   "device by index or part of its name; default: the fastest real GPU")
       ->envname("WALSH_DEVICE");
-  command.add_option(
-      "--disable", globals.disable,
-      "features to do without: storage16 storage8 fp16 bf16 int64 int-dot coopmat coopmat2 subgroups");
+  command
+      .add_option(
+          "--disable", globals.disable,
+          "features to do without: storage16 storage8 fp16 bf16 int64 int-dot coopmat coopmat2 subgroups")
+      ->envname("WALSH_DISABLE");
   command.add_option("--seed", globals.seed, "seed of everything random")->capture_default_str();
   command.add_flag("--quiet", globals.quiet, "print results only");
   command.add_flag("--json", globals.json, "the last line of stdout is one JSON object");

@@ -17,7 +17,7 @@ namespace walsh {
 /// Flags of every command.
 struct Globals {
   std::string device;   // --device, or WALSH_DEVICE
-  std::string disable;  // --disable
+  std::string disable;  // --disable, or WALSH_DISABLE
   std::uint64_t seed = 0;
   bool quiet = false;
   bool json = false;
