@@ -1,12 +1,22 @@
 #include "train/opened_model.h"
 
+#include <system_error>
+
 #include "base/error.h"
 #include "calibrate/initialise.h"
 #include "train/run_folder.h"
 
 namespace walsh {
-
 namespace fs = std::filesystem;
+namespace {
+
+// fs::equivalent throws where one of the two is missing, in some libraries.
+bool same_file(const fs::path& a, const fs::path& b) {
+  std::error_code missing;
+  return fs::equivalent(a, b, missing) && !missing;
+}
+
+}  // namespace
 
 OpenedModel::OpenedModel(const std::string& model, const std::string& adapter,
                          std::optional<std::uint64_t> random_weights, const std::string& adapter_files) {
@@ -22,8 +32,7 @@ OpenedModel::OpenedModel(const std::string& model, const std::string& adapter,
   RunOptions before;
   read_options(before, run / "config.yaml");
   const bool same =
-      before.random_weights == random_weights &&
-      (fs::equivalent(folder, model) || (fs::exists(before.model) && fs::equivalent(before.model, model)));
+      before.random_weights == random_weights && (same_file(folder, model) || same_file(before.model, model));
   base_ = open_base(run, base, before);
   require(base_fingerprint(*base_) == base.fingerprint,
           "{}: the base in {} has changed since; the adapter belongs to another one", run.string(),

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <set>
 
 #include "tests/support/byte_tokenizer.h"
@@ -85,7 +86,9 @@ TEST_F(BadInput, NoVulkanLoader) {
   fs::create_directory(scratch_ / "lib");
   for (const char* name : {"lib/libvulkan.so.1", "lib/libvulkan.so"})
     write_file(scratch_ / name, "not a library");
-  expect_refused(train(), "no Vulkan loader", {{"LD_LIBRARY_PATH", path("lib")}});
+  const char* others = std::getenv("LD_LIBRARY_PATH");
+  expect_refused(train(), "no Vulkan loader",
+                 {{"LD_LIBRARY_PATH", path("lib") + (others ? ":" + std::string(others) : "")}});
 }
 
 TEST_F(BadInput, NoDevice) {
