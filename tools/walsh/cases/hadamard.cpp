@@ -63,8 +63,8 @@ std::vector<KernelCase> cases(TensorStore& store, CaseSize size) {
       break;
   }
   std::vector<KernelCase> all;
-  for (const std::uint32_t n :
-       {576u, 896u, 1024u, 1536u, 2048u, 3072u, 4096u, 4864u, 5632u, 8192u, 11008u, 14336u, 16384u, 18944u, 32768u})
+  for (const std::uint32_t n : {576u, 896u, 1024u, 1536u, 2048u, 3072u, 4096u, 4864u, 5632u, 8192u, 11008u,
+                                14336u, 16384u, 18944u, 32768u})
     all.push_back(transform(store, 512, n, false));
   return all;
 }
