@@ -15,7 +15,7 @@ struct TrainingCheck {
     double loss = 0, expected = 0;
   };
   std::vector<Step> steps;
-  double max_error = 0;  // of a loss, relative
+  double max_error = 0;  // of a loss, relative; infinite where any loss is not finite
   double tolerance = 0;
   bool close = false;
   /// Of a hundred steps of QWHA from zeros on 4 bits, which the host has no reference for: certificates of
