@@ -6,7 +6,7 @@ namespace {
 // A tile of up to `extent` rows and columns, of up to `subgroups` subgroups.
 MatrixTile tile_of(const vk::DeviceInfo& device, vk::Precision operands, const vk::MatrixShape& shape,
                    std::uint32_t extent, std::uint32_t subgroups) {
-  const std::uint32_t size = device.limits.subgroup_min;
+  const std::uint32_t size = subgroup_size(device);
   const std::uint32_t most = std::min(256 / size, device.limits.max_subgroups);
   while (subgroups > most) subgroups /= 2;
   const std::uint32_t down = subgroups >= 4 ? 2 : 1, across = std::max(1u, subgroups / down);

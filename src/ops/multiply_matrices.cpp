@@ -14,7 +14,7 @@ void multiply_matrices(Recorder& rec, const Tensor& c, const Tensor& ab, vk::Pre
           "multiply_matrices: c has shape {}, expected [4 g, {}, {}]", c.shape.text(), shape.m, shape.n);
   expect("multiply_matrices", "c", c, DType::f32, {c.shape[0], shape.m, shape.n});
   expect("multiply_matrices", "ab", ab, DType::f32, {std::uint64_t{shape.k} * (shape.m + shape.n)});
-  const std::uint32_t size = device.limits.subgroup_min;
+  const std::uint32_t size = subgroup_size(device);
   rec.dispatch(
       operands == vk::Precision::fp16 ? "multiply_matrices_coopmat.f16" : "multiply_matrices_coopmat.bf16",
       {c, ab}, MultiplyMatricesArgs{rounds}, {static_cast<std::uint32_t>(c.shape[0] / subgroups), 1, 1},

@@ -126,8 +126,8 @@ const Kernel& Device::kernel(std::string_view module, std::span<const std::uint3
   for (const std::uint32_t constant : constants) key += fmt::format(",{}", constant);
   const auto found = kernels_.find(key);
   if (found != kernels_.end()) return *found->second;
-  auto kernel = std::make_unique<Kernel>(device_, pipeline_cache_, find_module(module), constants,
-                                         info_.limits, statistics_);
+  auto kernel =
+      std::make_unique<Kernel>(device_, pipeline_cache_, find_module(module), constants, info_, statistics_);
   return *kernels_.emplace(std::move(key), std::move(kernel)).first->second;
 }
 

@@ -173,6 +173,7 @@ DeviceInfo describe(VkPhysicalDevice device) {
     info.features = read_features(device, extensions, subgroup);
     info.limits.subgroup_min = v13.minSubgroupSize;
     info.limits.subgroup_max = v13.maxSubgroupSize;
+    info.limits.sized_subgroups = v13.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT;
     info.limits.max_subgroups = v13.maxComputeWorkgroupSubgroups;
     if (info.features.coopmat) read_matrices(info, multiplies_bfloat16(device, info.features));
   }
@@ -256,6 +257,19 @@ std::vector<std::string> names_of(const Features& features) {
     if (features.*flag) names.emplace_back(name);
   }
   return names;
+}
+
+std::uint32_t subgroup_size(const DeviceInfo& info) {
+  return info.tuning.subgroup > 0 ? info.tuning.subgroup : info.limits.subgroup_min;
+}
+
+std::vector<std::uint32_t> subgroup_sizes(const Limits& limits) {
+  constexpr std::uint64_t largest_workgroup = 256;
+  std::vector<std::uint32_t> sizes;
+  if (!limits.sized_subgroups) return sizes;
+  for (std::uint32_t size = limits.subgroup_min; size > 0 && size <= limits.subgroup_max; size *= 2)
+    if (std::uint64_t{size} * limits.max_subgroups >= largest_workgroup) sizes.push_back(size);
+  return sizes;
 }
 
 std::string_view tier_of(const Features& f) {

@@ -51,6 +51,7 @@ struct Limits {
   std::uint32_t max_push_bytes = 0;
   std::array<std::uint32_t, 3> max_groups{};
   std::uint32_t subgroup_min = 0, subgroup_max = 0;
+  bool sized_subgroups = false;     // compute kernels can be given a size between the two
   std::uint32_t max_subgroups = 0;  // of a workgroup whose kernel sets its subgroup size
   float timestamp_nanoseconds = 0;  // a tick; 0: no timestamps
 };
@@ -67,6 +68,9 @@ struct Tuning {
   /// Of products on cooperative matrices: sums that an invocation holds in registers, at most, and the depth
   /// of a slab.
   std::uint32_t matrix_sums = 64, matrix_depth = 32;
+  /// Invocations of a subgroup in every kernel. 0: the driver chooses, and kernels that work by subgroups get
+  /// the smallest size.
+  std::uint32_t subgroup = 0;
   /// Submissions are cut to this: drivers reset a device whose submission runs for about 2 s.
   double submission_seconds = 0.1;
 };
@@ -94,6 +98,12 @@ struct DeviceInfo {
   std::string cache_key;                 // vendor, device and driver build: names caches
   VkPhysicalDevice handle = nullptr;
 };
+
+/// Invocations of a subgroup in kernels that work by subgroups.
+std::uint32_t subgroup_size(const DeviceInfo& info);
+
+/// The sizes that every kernel of walsh can be given (Tuning::subgroup), ascending.
+std::vector<std::uint32_t> subgroup_sizes(const Limits& limits);
 
 /// Real GPUs before CPU drivers, then as the loader lists them; `index` is the position. May be empty.
 std::vector<DeviceInfo> list_devices();

@@ -20,7 +20,7 @@ const Module& find_module(std::string_view name) {
 }
 
 Kernel::Kernel(VkDevice device, VkPipelineCache cache, const Module& module,
-               std::span<const std::uint32_t> constants, const Limits& limits, bool statistics)
+               std::span<const std::uint32_t> constants, const DeviceInfo& device_info, bool statistics)
     : device_(device),
       name_(module.name),
       constants_(constants.begin(), constants.end()),
@@ -41,6 +41,7 @@ Kernel::Kernel(VkDevice device, VkPipelineCache cache, const Module& module,
       interface_.local_size[axis] = constants[static_cast<std::size_t>(id)];
     }
   }
+  const Limits& limits = device_info.limits;
   const std::uint64_t invocations =
       std::uint64_t{interface_.local_size[0]} * interface_.local_size[1] * interface_.local_size[2];
   require(invocations <= limits.max_invocations,
@@ -86,13 +87,13 @@ Kernel::Kernel(VkDevice device, VkPipelineCache cache, const Module& module,
   info.stage.pName = "main";
   info.stage.pSpecializationInfo = &specialization;
   info.layout = layout_;
-  VkPipelineShaderStageRequiredSubgroupSizeCreateInfo subgroup_size{};
-  subgroup_size.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO;
-  subgroup_size.requiredSubgroupSize = limits.subgroup_min;
-  if (features_of(module.spirv).subgroups) {
-    info.stage.flags = VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT;
-    if (limits.subgroup_min < limits.subgroup_max) info.stage.pNext = &subgroup_size;
-  }
+  VkPipelineShaderStageRequiredSubgroupSizeCreateInfo required{};
+  required.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO;
+  required.requiredSubgroupSize = subgroup_size(device_info);
+  const bool by_subgroups = features_of(module.spirv).subgroups;
+  if (by_subgroups) info.stage.flags = VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT;
+  if (device_info.tuning.subgroup > 0 || (by_subgroups && limits.subgroup_min < limits.subgroup_max))
+    info.stage.pNext = &required;
   info.flags = VK_PIPELINE_CREATE_DISPATCH_BASE_BIT;  // long dispatches are cut: vk/recording.h
   if (statistics_) info.flags |= VK_PIPELINE_CREATE_CAPTURE_STATISTICS_BIT_KHR;
   const VkResult created = vkCreateComputePipelines(device_, cache, 1, &info, nullptr, &pipeline_);

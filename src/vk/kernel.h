@@ -24,10 +24,10 @@ using KernelStatistics = std::vector<std::pair<std::string, double>>;
 class Kernel {
  public:
   /// Builds the pipeline; with `statistics` the driver keeps what its compiler has to say. A module that
-  /// works by subgroups gets full ones of the device's smallest size. Refuses by name: more constants than
-  /// the module declares, a workgroup beyond the device.
+  /// works by subgroups gets full ones. Refuses by name: more constants than the module declares, a
+  /// workgroup beyond the device.
   Kernel(VkDevice device, VkPipelineCache cache, const Module& module,
-         std::span<const std::uint32_t> constants, const Limits& limits, bool statistics = false);
+         std::span<const std::uint32_t> constants, const DeviceInfo& info, bool statistics = false);
   Kernel(const Kernel&) = delete;
   Kernel& operator=(const Kernel&) = delete;
   ~Kernel();

@@ -64,6 +64,12 @@ TEST(cli_doctor, every_kernel_passes_and_certificates_compare) {
   EXPECT_EQ(differences[1].at("b").at("pass"), false);
   EXPECT_TRUE(differences[2].at("b").is_null());
   EXPECT_EQ(differences[3].at("what"), "training");
+
+  losses[50] = nullptr;  // what JSON makes of a loss that is not finite
+  write_file(scratch / "c.json", json.dump());
+  const std::string c = (scratch / "c.json").string();
+  EXPECT_EQ(json_of(run_walsh({"doctor", "--compare", b, c, "--json"})).at("differences").size(), 1u);
+  EXPECT_TRUE(json_of(run_walsh({"doctor", "--compare", c, c, "--json"})).at("differences").empty());
 }
 
 TEST(cli_doctor, statistics_of_every_kernel_or_a_refusal) {

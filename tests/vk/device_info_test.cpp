@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "ops/matmul.h"
+#include "tests/support/gpu.h"
 
 namespace walsh::vk {
 namespace {
@@ -72,6 +74,49 @@ TEST(device_info, features_are_switched_off_by_name) {
       names_of(
           choose_device("", "storage16,storage8,fp16,bf16,int64,int-dot,coopmat,coopmat2,subgroups").features)
           .empty());
+}
+
+TEST(subgroups, sizes_that_a_kernel_can_be_given) {
+  Limits limits;
+  limits.subgroup_min = 8;
+  limits.subgroup_max = 32;
+  limits.max_subgroups = 64;
+  EXPECT_TRUE(subgroup_sizes(limits).empty()) << "the driver lets nobody choose";
+  limits.sized_subgroups = true;
+  EXPECT_EQ(subgroup_sizes(limits), (std::vector<std::uint32_t>{8, 16, 32}));
+  limits.max_subgroups = 16;  // a workgroup of 256 has 32 subgroups of 8
+  EXPECT_EQ(subgroup_sizes(limits), (std::vector<std::uint32_t>{16, 32}));
+  limits.subgroup_max = 8;
+  EXPECT_TRUE(subgroup_sizes(limits).empty());
+}
+
+TEST(subgroups, the_smallest_unless_a_size_is_asked_for) {
+  DeviceInfo info;
+  info.limits.subgroup_min = 32;
+  info.limits.subgroup_max = 64;
+  EXPECT_EQ(subgroup_size(info), 32u);
+  info.tuning.subgroup = 64;
+  EXPECT_EQ(subgroup_size(info), 64u);
+}
+
+TEST(subgroups, every_size_gives_the_same_bits) {
+  const DeviceInfo chosen = test::device().info();
+  const std::vector<std::uint32_t> sizes = subgroup_sizes(chosen.limits);
+  if (sizes.empty()) GTEST_SKIP() << "this driver chooses subgroup sizes itself";
+  const auto product = [](const DeviceInfo& info) {
+    Device device(info);
+    TensorStore store(device);
+    const Tensor x = store.f32({20, 96}, normal(20 * 96, 1)), w = store.f32({48, 96}, normal(48 * 96, 2)),
+                 y = store.empty({20, 48});
+    run_once(device, [&](Recorder& rec) { matmul_forward(rec, y, x, w); });
+    return store.read(y);
+  };
+  const std::vector<float> expected = product(chosen);
+  for (const std::uint32_t size : sizes) {
+    DeviceInfo sized = chosen;
+    sized.tuning.subgroup = size;
+    EXPECT_EQ(product(sized), expected) << size;
+  }
 }
 
 }  // namespace

@@ -12,8 +12,20 @@ struct Certificate {
   std::string device, driver;
   std::vector<std::string> features_used;
   std::vector<Verdict> verdicts;
-  std::vector<double> adapter_losses;  // none in those of an older walsh
+  std::vector<double> adapter_losses;  // none in those of an older walsh; NaN where JSON has null
 };
+
+std::vector<double> read_losses(const Json& certificate, const std::string& source) {
+  std::vector<double> losses;
+  if (!certificate.contains("training")) return losses;
+  for (const Json& loss :
+       json_or<std::vector<Json>>(certificate.at("training"), "adapter_losses", {}, source)) {
+    require(loss.is_null() || loss.is_number(), "{}: adapter_losses holds {}, expected numbers or null",
+            source, loss.type_name());
+    losses.push_back(loss.is_null() ? std::nan("") : loss.get<double>());
+  }
+  return losses;
+}
 
 Certificate read_certificate(const std::filesystem::path& path) {
   const Json json = read_json(path);
@@ -22,10 +34,7 @@ Certificate read_certificate(const std::filesystem::path& path) {
                           json_or<std::string>(json, "driver", "", source),
                           json_at<std::vector<std::string>>(json, "features_used", source),
                           {},
-                          {}};
-  if (json.contains("training"))
-    certificate.adapter_losses =
-        json_or<std::vector<double>>(json.at("training"), "adapter_losses", {}, source);
+                          read_losses(json, source)};
   const Json kernels = json_at<Json>(json, "kernels", source);
   require(kernels.is_array(), "{}: kernels is {}, expected an array as walsh doctor --json writes it", source,
           kernels.type_name());
@@ -49,11 +58,15 @@ const Verdict* find(const Certificate& certificate, const Verdict& other) {
 
 bool same(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
 
-/// The largest relative difference of two courses of training, 0 where one has none.
+/// The largest relative difference of two courses of training, 0 where one has none, infinite where a loss of
+/// one alone is not finite.
 double apart(const std::vector<double>& a, const std::vector<double>& b) {
   double worst = 0;
-  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i)
-    worst = std::max(worst, std::abs(a[i] - b[i]) / std::abs(a[i]));
+  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
+    if (same(a[i], b[i])) continue;
+    const double difference = std::abs(a[i] - b[i]) / std::abs(a[i]);
+    worst = std::isnan(difference) ? INFINITY : std::max(worst, difference);
+  }
   return worst;
 }
 

@@ -39,12 +39,13 @@ struct Findings {
   std::string failures;
 };
 
-/// Every case that has a reference, or with a `suffix` those of matrix products; it goes behind the variant's
-/// name.
-void check_kernels(const Globals& globals, vk::Device& device, const std::string& suffix, Findings& findings,
-                   vk::Precision operands = vk::Precision::fp32) {
+enum class Cases : std::uint8_t { all, products };
+
+/// Every case that has a reference, or those of matrix products; `suffix` goes behind the variant's name.
+void check_kernels(const Globals& globals, vk::Device& device, Cases cases, const std::string& suffix,
+                   Findings& findings, vk::Precision operands = vk::Precision::fp32) {
   for (const auto& op : registered_ops()) {
-    if (!suffix.empty() && !multiplies_matrices(op.op)) continue;
+    if (cases == Cases::products && !multiplies_matrices(op.op)) continue;
     TensorStore store(device);
     for (const auto& kernel : op.factory(store, CaseSize::check)) {
       if (!kernel.compare) continue;
@@ -64,7 +65,8 @@ void check_kernels(const Globals& globals, vk::Device& device, const std::string
 
 /// The products on matrix units, in small and large tiles; on CPU drivers too, which never choose them by
 /// themselves.
-void check_matrices(const Globals& globals, vk::DeviceInfo info, Findings& findings) {
+void check_matrices(const Globals& globals, vk::DeviceInfo info, const std::string& suffix,
+                    Findings& findings) {
   info.tuning.lane_by_lane = false;
   for (const vk::Precision operands : {vk::Precision::fp16, vk::Precision::bf16}) {
     if (!vk::matrix_shape(info, operands)) continue;
@@ -72,11 +74,26 @@ void check_matrices(const Globals& globals, vk::DeviceInfo info, Findings& findi
       vk::DeviceInfo tuned = info;
       tuned.tuning.large_tile_results = from;
       vk::Device device(std::move(tuned));
-      check_kernels(globals, device,
-                    fmt::format(", {}{}", vk::name_of(operands), from == 0 ? ", large tiles" : ""), findings,
-                    operands);
+      check_kernels(globals, device, Cases::products,
+                    fmt::format(", {}{}{}", vk::name_of(operands), from == 0 ? ", large tiles" : "", suffix),
+                    findings, operands);
     }
   }
+}
+
+/// Every kernel that the device is given: as sizes choose them, in the tiles of sizes that would take long to
+/// compare with a reference, and on matrix units.
+void check_variants(const Globals& globals, vk::Device& device, const std::string& suffix,
+                    Findings& findings) {
+  const vk::DeviceInfo& info = device.info();
+  check_kernels(globals, device, Cases::all, suffix, findings);
+  if (!info.tuning.lane_by_lane && info.tuning.large_tile_results > 0) {
+    vk::DeviceInfo large = info;
+    large.tuning.large_tile_results = 0;
+    vk::Device with_large_tiles(std::move(large));
+    check_kernels(globals, with_large_tiles, Cases::products, ", large tiles" + suffix, findings);
+  }
+  check_matrices(globals, info, suffix, findings);
 }
 
 OrderedJson check_steps(const Globals& globals, vk::Device& device) {
@@ -145,14 +162,15 @@ void examine(const Globals& globals, bool speeds) {
   Findings findings;
   show(globals, fmt::format("{:<14} {:<34} {:<28} {:>10} {:>10}", "kernel", "variant", "shape", "max error",
                             "tolerance"));
-  check_kernels(globals, *device, "", findings);
-  if (!info.tuning.lane_by_lane && info.tuning.large_tile_results > 0) {
-    vk::DeviceInfo large = info;  // the tiles of sizes that would take long to compare with a reference
-    large.tuning.large_tile_results = 0;
-    vk::Device with_large_tiles(std::move(large));
-    check_kernels(globals, with_large_tiles, ", large tiles", findings);
+  check_variants(globals, *device, "", findings);
+  if (const auto sizes = vk::subgroup_sizes(info.limits); sizes.size() > 1) {
+    for (const std::uint32_t size : sizes) {
+      vk::DeviceInfo sized = info;
+      sized.tuning.subgroup = size;
+      vk::Device with_size(std::move(sized));
+      check_variants(globals, with_size, fmt::format(", subgroups of {}", size), findings);
+    }
   }
-  check_matrices(globals, info, findings);
   const OrderedJson training = check_steps(globals, *device);
   OrderedJson json = {{"version", WALSH_VERSION},
                       {"device", info.name},
