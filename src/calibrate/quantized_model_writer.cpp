@@ -19,8 +19,6 @@ std::vector<TensorInfo> tensors_of(const WeightSource& source, const Quantizatio
 
 }  // namespace
 
-std::string module_of(const WeightInfo& weight) { return weight.name.substr(0, weight.name.rfind('.')); }
-
 QuantizedModelWriter::QuantizedModelWriter(const WeightSource& source, const std::filesystem::path& folder,
                                            const QuantizationConfig& config)
     : config_(config),

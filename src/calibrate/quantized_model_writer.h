@@ -11,9 +11,6 @@
 
 namespace walsh {
 
-/// The module that a weight belongs to ("model.layers.3.mlp.up_proj").
-std::string module_of(const WeightInfo& weight);
-
 class QuantizedModelWriter {
  public:
   /// Begins `folder`/model.safetensors, in a folder that is there, with everything of `source` but its linear

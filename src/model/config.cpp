@@ -237,6 +237,8 @@ std::vector<float> inverse_frequencies(const ModelConfig& config) {
   return result;
 }
 
+std::string module_of(const WeightInfo& weight) { return weight.name.substr(0, weight.name.rfind('.')); }
+
 std::string layer_prefix(std::uint32_t layer) { return fmt::format("model.layers.{}.", layer); }
 
 std::vector<WeightInfo> list_weights(const ModelConfig& c) {

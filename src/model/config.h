@@ -72,6 +72,9 @@ struct WeightInfo {
   int layer = -1;  // -1: outside the layers
 };
 
+/// The module that a weight belongs to ("model.layers.3.mlp.up_proj").
+std::string module_of(const WeightInfo& weight);
+
 /// Every weight, in the order of the forward pass.
 std::vector<WeightInfo> list_weights(const ModelConfig& config);
 

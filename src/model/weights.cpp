@@ -39,8 +39,7 @@ class FolderSource final : public WeightSource {
       format_.group_size = quantization_->group_size;
       std::vector<std::string> modules;
       for (const WeightInfo& weight : list_weights(config_))
-        if (weight.kind == WeightKind::linear)
-          modules.push_back(weight.name.substr(0, weight.name.rfind('.')));
+        if (weight.kind == WeightKind::linear) modules.push_back(module_of(weight));
       format_.act_order = has_act_order(tensors_, modules, *quantization_);
     }
   }

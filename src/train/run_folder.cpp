@@ -101,8 +101,7 @@ std::string base_fingerprint(const WeightSource& source) {
   for (const WeightInfo& weight : list_weights(source.config())) {
     if (weight.kind != WeightKind::linear) continue;
     if (source.format().bits > 0) {
-      const std::string module = weight.name.substr(0, weight.name.rfind('.'));
-      all += fingerprint(source.quantized(module, static_cast<std::uint32_t>(weight.shape[0]),
+      all += fingerprint(source.quantized(module_of(weight), static_cast<std::uint32_t>(weight.shape[0]),
                                           static_cast<std::uint32_t>(weight.shape[1])));
     } else {
       const auto bytes = source.read(weight, source.dtype(weight));

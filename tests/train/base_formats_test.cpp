@@ -75,8 +75,6 @@ class BaseFormats : public testing::Test {
   ScratchFolder scratch_;
 
  private:
-  static std::string module_of(const WeightInfo& w) { return w.name.substr(0, w.name.rfind('.')); }
-
   static QuantizedMatrix matrix(const WeightSource& source, const WeightInfo& w, std::uint32_t bits,
                                 bool symmetric, bool act_order) {
     const auto columns = static_cast<std::uint32_t>(w.shape[1]);

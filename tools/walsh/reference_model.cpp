@@ -64,9 +64,9 @@ ReferenceModel::ReferenceModel(const WeightSource& source)
     weight.rows = vector ? 1 : info.shape[0];
     weight.columns = info.shape.back();
     if (info.kind == WeightKind::linear && source.format().bits > 0) {
-      const std::string module = info.name.substr(0, info.name.rfind(".weight"));
-      weight.values = reference::dequantize<double>(source.quantized(
-          module, static_cast<std::uint32_t>(weight.rows), static_cast<std::uint32_t>(weight.columns)));
+      weight.values = reference::dequantize<double>(
+          source.quantized(module_of(info), static_cast<std::uint32_t>(weight.rows),
+                           static_cast<std::uint32_t>(weight.columns)));
     } else {
       const auto values = read_floats(source, info);
       weight.values.assign(values.begin(), values.end());
