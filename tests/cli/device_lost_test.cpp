@@ -2,8 +2,8 @@
 // all; either way the bits of a run that nothing disturbed.
 #include <gtest/gtest.h>
 
-#include "base/json.h"
 #include "tests/support/process.h"
+#include "tests/support/run_log.h"
 #include "tests/support/scratch.h"
 #include "tests/support/tiny_model.h"
 
@@ -47,13 +47,7 @@ class DeviceLost : public testing::Test {
   }
 
   std::vector<std::string> losses(const std::string& out) const {
-    std::vector<std::string> list;
-    std::stringstream lines(read_text(scratch_ / out / "metrics.jsonl"));
-    for (std::string line; std::getline(lines, line);) {
-      const Json json = Json::parse(line);
-      if (json.contains("loss")) list.push_back(json["step"].dump() + " " + json["loss"].dump());
-    }
-    return list;
+    return logged_steps(scratch_ / out, {"step", "loss"});
   }
 
   // A submission in the middle of training, whatever a device needs for the start: the first of some that is

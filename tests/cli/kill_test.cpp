@@ -4,8 +4,8 @@
 #include <chrono>
 #include <thread>
 
-#include "base/json.h"
 #include "tests/support/process.h"
+#include "tests/support/run_log.h"
 #include "tests/support/scratch.h"
 #include "tests/support/tiny_model.h"
 
@@ -25,14 +25,7 @@ class Killed : public testing::Test {
         {"--steps", std::to_string(steps), "--save-every=2", "--calibration-sequences=4"});
   }
   std::vector<std::string> losses(const std::string& out) const {
-    std::vector<std::string> list;
-    std::stringstream lines(read_text(scratch_ / out / "metrics.jsonl"));
-    for (std::string line; std::getline(lines, line);) {
-      const Json json = Json::parse(line, nullptr, false);
-      if (json.is_object() && json.contains("loss"))
-        list.push_back(json["step"].dump() + " " + json["loss"].dump());
-    }
-    return list;
+    return logged_steps(scratch_ / out, {"step", "loss"});
   }
   std::size_t steps_done(const std::string& out) const {
     const auto file = scratch_ / out / "metrics.jsonl";

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "tests/support/process.h"
+#include "tests/support/run_log.h"
 #include "tests/support/scratch.h"
 #include "tests/support/tiny_model.h"
 
@@ -43,11 +44,7 @@ class SmallBindings : public testing::TestWithParam<const char*> {
     const Finished finished = run_walsh(words, environment);
     EXPECT_EQ(finished.status, 0) << finished.err;
     std::vector<double> list;
-    std::stringstream lines(read_text(scratch_ / out / "metrics.jsonl"));
-    for (std::string line; std::getline(lines, line);) {
-      const Json json = Json::parse(line);
-      if (json.contains("loss")) list.push_back(json["loss"].get<double>());
-    }
+    for (const std::string& loss : logged_steps(scratch_ / out, {"loss"})) list.push_back(std::stod(loss));
     return list;
   }
 

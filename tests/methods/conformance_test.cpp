@@ -15,6 +15,7 @@
 #include "methods/registry.h"
 #include "tests/support/model_passes.h"
 #include "tests/support/paths.h"
+#include "tests/support/run_log.h"
 #include "tests/support/scratch.h"
 #include "train/evaluate.h"
 #include "train/opened_model.h"
@@ -280,17 +281,6 @@ std::string files_of(const fs::path& adapter) {
   return all;
 }
 
-// Losses and gradient norms, as written.
-std::vector<std::string> losses_of(const fs::path& run) {
-  std::vector<std::string> list;
-  std::stringstream lines(read_text(run / "metrics.jsonl"));
-  for (std::string line; std::getline(lines, line);) {
-    const Json json = Json::parse(line);
-    if (json.contains("loss")) list.push_back(json["loss"].dump() + " " + json["grad_norm"].dump());
-  }
-  return list;
-}
-
 TEST_P(Conformance, RunsAreTheSameBitsAgainAndAfterAResumeAndLoad) {
   ScratchFolder scratch;
   write_tiny_model(scratch / "model", config(), 1);
@@ -311,10 +301,10 @@ TEST_P(Conformance, RunsAreTheSameBitsAgainAndAfterAResumeAndLoad) {
   run_training(in("again"));
   EXPECT_TRUE(run_training(in("resumed"), false, 3).interrupted);
   run_training(in("resumed"), true);
-  const auto expected = losses_of(scratch / "straight");
+  const auto expected = logged_steps(scratch / "straight", {"loss", "grad_norm"});
   ASSERT_EQ(expected.size(), 6u);
-  EXPECT_EQ(losses_of(scratch / "again"), expected);
-  EXPECT_EQ(losses_of(scratch / "resumed"), expected);
+  EXPECT_EQ(logged_steps(scratch / "again", {"loss", "grad_norm"}), expected);
+  EXPECT_EQ(logged_steps(scratch / "resumed", {"loss", "grad_norm"}), expected);
   const std::string files = files_of(scratch / "straight/adapter");
   EXPECT_EQ(files_of(scratch / "again/adapter"), files);
   EXPECT_EQ(files_of(scratch / "resumed/adapter"), files);

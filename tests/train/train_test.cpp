@@ -15,6 +15,7 @@
 #include "tests/support/gpu.h"
 #include "tests/support/paths.h"
 #include "tests/support/process.h"
+#include "tests/support/run_log.h"
 #include "tests/support/scratch.h"
 #include "tests/support/setting.h"
 #include "tests/support/tiny_model.h"
@@ -68,16 +69,9 @@ class Training : public testing::Test {
 
   /// The loss and gradient norm of every step, as they are written.
   std::vector<std::string> losses(const std::string& out) const {
-    std::vector<std::string> list;
-    std::stringstream lines(read_text(scratch_ / out / "metrics.jsonl"));
-    for (std::string line; std::getline(lines, line);) {
-      const Json json = Json::parse(line);
-      if (!json.contains("loss")) continue;
-      EXPECT_EQ(json["step"].get<std::size_t>(), list.size() + 1);
-      list.push_back(json["loss"].dump() + " " + json["grad_norm"].dump() + " " +
-                     json["learning_rate"].dump() + " " + json["tokens"].dump());
-    }
-    return list;
+    const auto steps = logged_steps(scratch_ / out, {"step"});
+    for (std::size_t i = 0; i < steps.size(); ++i) EXPECT_EQ(steps[i], std::to_string(i + 1));
+    return logged_steps(scratch_ / out, {"loss", "grad_norm", "learning_rate", "tokens"});
   }
   void expect_same_adapter(const std::string& a, const std::string& b) const {
     for (const char* file : {"adapter_model.safetensors", "adapter_config.json"})
