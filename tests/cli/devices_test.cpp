@@ -33,6 +33,18 @@ TEST(cli_devices, a_disabled_feature_is_not_listed) {
   }
 }
 
+TEST(cli_devices, a_flag_beats_the_environment) {
+  const Finished none = run_walsh({"devices"}, {{"WALSH_DEVICE", "no such card"}});
+  EXPECT_EQ(none.status, 2);
+  EXPECT_NE(none.err.find("\"no such card\""), std::string::npos) << none.err;
+  EXPECT_EQ(run_walsh({"devices", "--device", "0"}, {{"WALSH_DEVICE", "no such card"}}).status, 0);
+
+  const Finished unknown = run_walsh({"devices"}, {{"WALSH_DISABLE", "warp"}});
+  EXPECT_EQ(unknown.status, 2);
+  EXPECT_NE(unknown.err.find("unknown feature \"warp\""), std::string::npos) << unknown.err;
+  EXPECT_EQ(run_walsh({"devices", "--disable", "int64"}, {{"WALSH_DISABLE", "warp"}}).status, 0);
+}
+
 TEST(cli_doctor, every_kernel_passes_and_certificates_compare) {
   const Finished finished = run_walsh({"doctor", "--json"});
   Json json = json_of(finished);

@@ -3,19 +3,21 @@
 #include <fmt/ranges.h>
 
 #include <cstdio>
+#include <cstdlib>
 
 namespace walsh {
 
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value ? value : "";
+}
+
 void add_globals(CLI::App& command, Globals& globals) {
-  command
-      .add_option("--device", globals.device,
-                  "device by index or part of its name; default: the fastest real GPU")
-      ->envname("WALSH_DEVICE");
-  command
-      .add_option(
-          "--disable", globals.disable,
-          "features to do without: storage16 storage8 fp16 bf16 int64 int-dot coopmat coopmat2 subgroups")
-      ->envname("WALSH_DISABLE");
+  command.add_option("--device", globals.device,
+                     "device by index or part of its name; default: WALSH_DEVICE, else the fastest real GPU");
+  command.add_option("--disable", globals.disable,
+                     "features to do without: storage16 storage8 fp16 bf16 int64 int-dot coopmat coopmat2 "
+                     "subgroups; default: WALSH_DISABLE");
   command.add_option("--seed", globals.seed, "seed of everything random")->capture_default_str();
   command.add_flag("--quiet", globals.quiet, "print results only");
   command.add_flag("--json", globals.json, "the last line of stdout is one JSON object");

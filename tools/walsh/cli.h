@@ -14,10 +14,13 @@
 
 namespace walsh {
 
-/// Flags of every command.
+/// The value of an environment variable, or nothing.
+std::string environment(const char* name);
+
+/// Flags of every command; a flag beats the environment.
 struct Globals {
-  std::string device;   // --device, or WALSH_DEVICE
-  std::string disable;  // --disable, or WALSH_DISABLE
+  std::string device = environment("WALSH_DEVICE");
+  std::string disable = environment("WALSH_DISABLE");
   std::uint64_t seed = 0;
   bool quiet = false;
   bool json = false;
