@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "tests/support/paths.h"
 #include "tests/support/process.h"
 #include "tests/support/scratch.h"
 #include "tests/support/tiny_model.h"
@@ -46,13 +47,14 @@ TEST(cli_devices, a_flag_beats_the_environment) {
 }
 
 TEST(cli_doctor, every_kernel_passes_and_certificates_compare) {
-  const Finished finished = run_walsh({"doctor", "--json"});
+  const Finished finished =
+      run_walsh({"doctor", "--json", "--model", (source_dir() / "models/walsh-tiny").string()});
   Json json = json_of(finished);
   EXPECT_EQ(json.at("failed"), 0);
   EXPECT_EQ(json.at("passed"), json.at("kernels").size());
   EXPECT_GT(json.at("kernels").size(), 40u);
   const Json& training = json.at("training");
-  EXPECT_EQ(training.at("steps").size(), 4u);
+  EXPECT_EQ(training.at("steps").size(), 6u);
   EXPECT_LE(training.at("max_error"), training.at("tolerance"));
   EXPECT_EQ(training.at("pass"), true);
   EXPECT_EQ(training.at("deterministic"), true);
@@ -98,6 +100,13 @@ TEST(cli_doctor, statistics_of_every_kernel_or_a_refusal) {
   EXPECT_GT(json.at("kernels").size(), 40u);
   for (const Json& kernel : json.at("kernels"))
     EXPECT_FALSE(kernel.at("statistics").empty()) << kernel.at("name");
+}
+
+TEST(cli_doctor, a_model_that_is_not_there_is_refused_before_anything_runs) {
+  const Finished finished = run_walsh({"doctor", "--model", "no-such-model"});
+  EXPECT_EQ(finished.status, 2);
+  EXPECT_NE(finished.err.find("no-such-model"), std::string::npos) << finished.err;
+  EXPECT_EQ(finished.out, "");
 }
 
 TEST(cli_doctor, a_file_that_is_no_certificate_is_refused) {

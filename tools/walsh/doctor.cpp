@@ -96,8 +96,8 @@ void check_variants(const Globals& globals, vk::Device& device, const std::strin
   check_matrices(globals, info, suffix, findings);
 }
 
-OrderedJson check_steps(const Globals& globals, vk::Device& device) {
-  const TrainingCheck check = check_training(device);
+OrderedJson check_steps(const Globals& globals, vk::Device& device, const WeightSource* model) {
+  const TrainingCheck check = check_training(device, model);
   for (const auto& step : check.steps)
     show(globals,
          fmt::format("training, {}: loss {:.9f}, on the host {:.9f}", step.name, step.loss, step.expected));
@@ -155,8 +155,9 @@ OrderedJson time_kernels(const Globals& globals, vk::Device& device, OrderedJson
   return speeds;
 }
 
-void examine(const Globals& globals, bool speeds) {
+void examine(const Globals& globals, const std::string& model, bool speeds) {
   const auto start = Clock::now();
+  const std::unique_ptr<WeightSource> given = model.empty() ? nullptr : open_small_model(model);
   const auto device = open_device(globals);
   const vk::DeviceInfo& info = device->info();
   Findings findings;
@@ -171,7 +172,7 @@ void examine(const Globals& globals, bool speeds) {
       check_variants(globals, with_size, fmt::format(", subgroups of {}", size), findings);
     }
   }
-  const OrderedJson training = check_steps(globals, *device);
+  const OrderedJson training = check_steps(globals, *device, given.get());
   OrderedJson json = {{"version", WALSH_VERSION},
                       {"device", info.name},
                       {"driver", info.driver},
@@ -212,12 +213,14 @@ void add_doctor(CLI::App& app, Globals& globals) {
   CLI::App* command = app.add_subcommand("doctor", "Runs every kernel on a device against its reference");
   command->footer(
       "Examples: walsh doctor --json > here.json\n"
+      "          walsh doctor --model models/walsh-tiny\n"
       "          walsh doctor --compare here.json there.json\n"
       "Exit status 1 when a kernel or a training step differs from its reference by more than its "
       "tolerance.");
   add_globals(*command, globals);
   struct Arguments {
     std::vector<std::string> compared;
+    std::string model;
     bool compile = false, speeds = false;
   };
   const auto arguments = std::make_shared<Arguments>();
@@ -228,6 +231,10 @@ void add_doctor(CLI::App& app, Globals& globals) {
                       ->type_name("A.json B.json");
   auto* compile = command->add_flag("--compile-only", arguments->compile,
                                     "compile every kernel, run none; print the driver's statistics of each");
+  auto* model = command->add_option("--model", arguments->model,
+                                    "a small model whose training is compared with the host's too");
+  model->excludes(compare);
+  model->excludes(compile);
   command->add_flag("--speeds", arguments->speeds,
                     "time the standard shapes on a CPU driver too (always done on a GPU)");
   compare->excludes(compile);
@@ -237,7 +244,7 @@ void add_doctor(CLI::App& app, Globals& globals) {
     } else if (arguments->compile) {
       compile_only(globals);
     } else {
-      examine(globals, arguments->speeds);
+      examine(globals, arguments->model, arguments->speeds);
     }
   });
 }

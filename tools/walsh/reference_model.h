@@ -1,6 +1,6 @@
 // A LLaMA-family model and its optimizer step in double on the host, in the plain loops of the ops'
-// references: what `walsh doctor` holds a device's training against. For models of a few thousand weights,
-// without biases.
+// references: what `walsh doctor` holds a device's training against. For models of up to some million
+// weights, without biases.
 #pragma once
 
 #include <map>

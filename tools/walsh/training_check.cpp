@@ -2,7 +2,9 @@
 
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <memory>
+#include <numeric>
 
 #include "base/json.h"
 #include "base/philox.h"
@@ -14,13 +16,13 @@
 namespace walsh {
 namespace {
 
-constexpr std::uint32_t vocabulary = 96, tokens = 48;
+constexpr std::uint32_t small_vocabulary = 96, tokens = 48;
 constexpr StepOptions step_options{.weight_decay = 0.01f, .max_grad_norm = 1};
 
 // Two layers of grouped heads with norms of their own, and a head beside the embedding.
 ModelConfig small_config() {
   return parse_config(Json{{"model_type", "qwen3"},
-                           {"vocab_size", vocabulary},
+                           {"vocab_size", small_vocabulary},
                            {"hidden_size", 64},
                            {"intermediate_size", 96},
                            {"num_hidden_layers", 2},
@@ -40,7 +42,7 @@ struct SmallBatch {
   std::vector<std::uint32_t> ids, positions, begin, end;
   std::vector<std::int32_t> targets;
 
-  SmallBatch() {
+  explicit SmallBatch(std::uint32_t vocabulary) {
     Philox random(7);
     for (std::uint32_t i = 0; i < tokens; ++i) ids.push_back(random.below(vocabulary));
     constexpr std::uint32_t cut = 29;
@@ -94,24 +96,40 @@ Trained train_small(vk::Device& device, const WeightSource& source, const RunOpt
   return result;
 }
 
+std::unique_ptr<WeightSource> small_model(std::uint32_t bits) {
+  return random_model(small_config(), {.dense = DType::f32, .bits = bits, .group_size = bits > 0 ? 32 : -1},
+                      11);
+}
+
 }  // namespace
+
+std::unique_ptr<WeightSource> open_small_model(const std::filesystem::path& path) {
+  constexpr std::uint64_t most = 32'000'000;
+  auto model = open_model(path);
+  std::uint64_t weights = 0;
+  for (const WeightInfo& info : list_weights(model->config()))
+    weights += std::accumulate(info.shape.begin(), info.shape.end(), std::uint64_t{1}, std::multiplies<>());
+  require(weights <= most,
+          "{}: found {} weights, expected at most {}: doctor computes its steps in double on the host too; "
+          "models/walsh-tiny has 1.3 million",
+          path.string(), weights, most);
+  return model;
+}
 
 // The tolerance: a loss is a mean of logarithms of a few hundred fp32 operations each, 1e-6; but AdamW
 // divides a gradient by its own size, so where a gradient is as small as its rounding a weight moves by up to
 // the learning rate in another direction.
-TrainingCheck check_training(vk::Device& device) {
-  const SmallBatch batch;
+TrainingCheck check_training(vk::Device& device, const WeightSource* model) {
   TrainingCheck check;
   check.tolerance = 1e-4;
   check.deterministic = true;
-  const auto run = [&](const char* name, std::uint32_t bits, const RunOptions& options, const Course& course,
-                       std::uint32_t compared) {
-    const auto source = random_model(
-        small_config(), {.dense = DType::f32, .bits = bits, .group_size = bits > 0 ? 32 : -1}, 11);
-    const Trained first = train_small(device, *source, options, course, batch.view());
+  const auto run = [&](const char* name, const WeightSource& source, const RunOptions& options,
+                       const Course& course, std::uint32_t compared) {
+    const SmallBatch batch(source.config().vocabulary_size);
+    const Trained first = train_small(device, source, options, course, batch.view());
     check.deterministic =
-        check.deterministic && same_bits(first, train_small(device, *source, options, course, batch.view()));
-    ReferenceModel reference(*source);
+        check.deterministic && same_bits(first, train_small(device, source, options, course, batch.view()));
+    ReferenceModel reference(source);
     for (std::uint32_t i = 0; i < compared; ++i) {
       const double expected = reference.step(batch.view(), course.learning_rate, step_options);
       check.steps.push_back({fmt::format("{}, step {}", name, i + 1), first.losses[i], expected});
@@ -122,15 +140,17 @@ TrainingCheck check_training(vk::Device& device) {
   };
   RunOptions full;
   full.method = "full";
-  run("full", 0, full, {.steps = 3, .learning_rate = 1e-2}, 3);
+  run("full", *small_model(0), full, {.steps = 3, .learning_rate = 1e-2}, 3);
   // Adapters train other values than the reference does: the first loss, of the quantised base, is compared.
   RunOptions qwha;
   qwha.rank = 2;
   qwha.group_size = 32;
   qwha.set["qwha.init"] = "zero";
-  check.adapter_losses = run("qwha on 4 bits", 4, qwha, {.steps = 100, .learning_rate = 1e-4}, 1);
+  check.adapter_losses =
+      run("qwha on 4 bits", *small_model(4), qwha, {.steps = 100, .learning_rate = 1e-4}, 1);
   for (const float loss : check.adapter_losses)
     if (!std::isfinite(loss)) check.max_error = INFINITY;
+  if (model) run("full, the model given", *model, full, {.steps = 2, .learning_rate = 1e-4}, 2);
   check.close = check.max_error <= check.tolerance;
   return check;
 }

@@ -1,10 +1,13 @@
-// Optimizer steps of a small model drawn from a seed, on the device and, the first few, in double on the
-// host.
+// Optimizer steps of a small model drawn from a seed, and of one from a file, on the device and, the first
+// few, in double on the host.
 #pragma once
 
+#include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "model/weights.h"
 #include "vk/device.h"
 
 namespace walsh {
@@ -24,7 +27,10 @@ struct TrainingCheck {
   bool deterministic = false;  // losses and trained values are the same bits twice
 };
 
-/// Needs no file.
-TrainingCheck check_training(vk::Device& device);
+/// A model whose reference takes seconds; refuses a larger one.
+std::unique_ptr<WeightSource> open_small_model(const std::filesystem::path& path);
+
+/// Two more steps, of every weight of `model`, where one is given.
+TrainingCheck check_training(vk::Device& device, const WeightSource* model = nullptr);
 
 }  // namespace walsh
