@@ -7,6 +7,7 @@
 
 #include "ops/matmul.h"
 #include "ops/matmul_reference.h"
+#include "ops/multiply_add.h"
 #include "ops/quant_matmul.h"
 #include "ops/quant_matmul_reference.h"
 #include "tests/support/gpu.h"
@@ -39,7 +40,9 @@ double seconds(vk::Recording& recording) {
 
 // The same product by the kernels that training uses, in turns with the plain one, since machines are noisy:
 // the best of five each, of up to forty where something else has the cores. Factors seen on two CPU cores:
-// docs/performance.md. On a GPU, where none was measured yet, the tuned ones must not be slower.
+// docs/performance.md. What the plain kernel loses there are loads of buffers: it reaches 4 % of the
+// arithmetic rate where they are dear (AVX2), 14 % where they are not (AVX-512), and the others gain less
+// over it. On a GPU, where none was measured yet, the tuned ones must not be slower.
 TEST(plain_matmul, tuned_kernels_beat_it) {
   const bool cpu = test::device().info().type == vk::DeviceType::cpu;
   const std::uint64_t tokens = 256, n = cpu ? 1024 : 4096, m = cpu ? 512 : 4096;
@@ -62,30 +65,44 @@ TEST(plain_matmul, tuned_kernels_beat_it) {
   struct Kernel {
     const char* name;
     vk::Recording recording;
-    double factor;  // at least so many times the plain kernel's speed on a CPU driver
+    double factor, with_cheap_loads;  // at least so many times the plain kernel's speed on a CPU driver
     double best = std::numeric_limits<double>::infinity();
   };
+  constexpr std::uint32_t rounds = 16;
+  const Tensor sums = t.empty({65536});
+  Kernel arithmetic{"arithmetic", record([&](Recorder& rec) { multiply_add(rec, sums, rounds, 0.75f); }), 1,
+                    1};
   Kernel kernels[] = {
-      {"plain", record([&](Recorder& rec) { plain_matmul(rec, y, x, w); }), 1},
-      {"matmul forward", record([&](Recorder& rec) { matmul_forward(rec, y, x, w); }), 4},
-      {"quant_matmul forward", record([&](Recorder& rec) { quant_matmul_forward(rec, y, x, tq); }), 10},
-      {"quant_matmul backward", record([&](Recorder& rec) { quant_matmul_backward(rec, dx, y, tq); }), 5},
+      {"plain", record([&](Recorder& rec) { plain_matmul(rec, y, x, w); }), 1, 1},
+      {"matmul forward", record([&](Recorder& rec) { matmul_forward(rec, y, x, w); }), 4, 1.3},
+      {"quant_matmul forward", record([&](Recorder& rec) { quant_matmul_forward(rec, y, x, tq); }), 10, 2.2},
+      {"quant_matmul backward", record([&](Recorder& rec) { quant_matmul_backward(rec, dx, y, tq); }), 5,
+       1.4},
+  };
+  const double operations = 2.0 * static_cast<double>(tokens * n * m);
+  const auto expected = [&](const Kernel& kernel) {
+    if (!cpu) return 1.0;
+    const double arithmetic_rate = multiply_add_operations(rounds) * 65536 / arithmetic.best;
+    const bool cheap_loads = operations / kernels[0].best > 0.08 * arithmetic_rate;
+    return cheap_loads ? kernel.with_cheap_loads : kernel.factor;
   };
   const auto too_slow = [&](const Kernel& kernel) {
-    return kernels[0].best < (cpu ? kernel.factor : 1.0) * kernel.best;
+    return kernels[0].best < expected(kernel) * kernel.best;
+  };
+  const auto measure = [&](Kernel& kernel, bool first) {
+    const double took = seconds(kernel.recording);
+    if (!first) kernel.best = std::min(kernel.best, took);  // the first run measures its commands
   };
   for (int run = 0; run < 6 || (run < 41 && std::ranges::any_of(kernels, too_slow)); ++run) {
-    for (Kernel& kernel : kernels) {
-      const double took = seconds(kernel.recording);
-      if (run > 0) kernel.best = std::min(kernel.best, took);  // the first run measures its commands
-    }
+    measure(arithmetic, run == 0);
+    for (Kernel& kernel : kernels) measure(kernel, run == 0);
   }
   if (cpu && !test::device().info().tuning.lane_by_lane) GTEST_SKIP() << "a GPU's kernels on a CPU driver";
   for (const Kernel& kernel : kernels) {
     const double factor = kernels[0].best / kernel.best;
     std::printf("%s: %.2f GFLOP/s, %.1f times the plain kernel\n", kernel.name,
-                2e-9 * static_cast<double>(tokens * n * m) / kernel.best, factor);
-    EXPECT_FALSE(too_slow(kernel)) << kernel.name << ": expected " << (cpu ? kernel.factor : 1.0) << " times";
+                1e-9 * operations / kernel.best, factor);
+    EXPECT_FALSE(too_slow(kernel)) << kernel.name << ": expected " << expected(kernel) << " times";
   }
 }
 
