@@ -1,6 +1,8 @@
 // What a run wrote of its steps.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <filesystem>
 #include <initializer_list>
 #include <sstream>
@@ -20,7 +22,11 @@ inline std::vector<std::string> logged_steps(const std::filesystem::path& run,
   std::stringstream lines(read_text(run / "metrics.jsonl"));
   for (std::string line; std::getline(lines, line);) {
     const Json json = Json::parse(line, nullptr, false);
-    if (!json.is_object() || !json.contains("loss")) continue;
+    if (json.is_discarded()) {
+      EXPECT_TRUE(lines.eof()) << "no JSON: " << line;
+      break;
+    }
+    if (!json.contains("loss")) continue;
     std::string values;
     for (const char* key : keys) values += json.at(key).dump() + ' ';
     values.pop_back();
