@@ -41,8 +41,9 @@ double seconds(vk::Recording& recording) {
 // The same product by the kernels that training uses, in turns with the plain one, since machines are noisy:
 // the best of five each, of up to forty where something else has the cores. Factors seen on two CPU cores:
 // docs/performance.md. What the plain kernel loses there are loads of buffers: it reaches 4 % of the
-// arithmetic rate where they are dear (AVX2), 14 % where they are not (AVX-512), and the others gain less
-// over it. On a GPU, where none was measured yet, the tuned ones must not be slower.
+// arithmetic rate where they are dear (seen on a CPU with AVX2), 14 % where they are not (seen on one with
+// AVX-512), and the others gain less over it. On a GPU, where none was measured yet, the tuned ones must not
+// be slower.
 TEST(plain_matmul, tuned_kernels_beat_it) {
   const bool cpu = test::device().info().type == vk::DeviceType::cpu;
   const std::uint64_t tokens = 256, n = cpu ? 1024 : 4096, m = cpu ? 512 : 4096;
