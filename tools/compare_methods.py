@@ -23,6 +23,7 @@ from experiment import mean_and_spread, table, walsh
 
 METHODS = {"qwha": ["--rank"], "qwha-kept": ["--quantizer", "--rank"], "lora": ["--quantizer", "--rank"], "peqa": ["--quantizer"],
            "peqa-rtn": [], "lr-qat": ["--rank"], "l4q": ["--rank"]}
+CALIBRATED = ("qwha", "qwha-kept", "lora", "peqa")
 EXPORTS = {"peqa": "gptq", "peqa-rtn": "gptq", "lr-qat": "gptq", "l4q": "gguf"}
 
 
@@ -66,6 +67,8 @@ def measure(args, method, bits, seed):
         words += ["--eval-data", args.eval_data]
     if "--quantizer" in METHODS[method]:
         words += ["--quantizer", args.quantizer]
+    if method in CALIBRATED:
+        words += ["--calibration-sequences", args.calibration_sequences, "--calibration-length", args.calibration_length]
     if method == "qwha-kept":
         words += ["--set", "qwha.recode=0"]
     if method == "lora":
@@ -105,6 +108,8 @@ def main():
     parser.add_argument("--group-size", type=int, default=64)
     parser.add_argument("--rank", type=int, default=16)
     parser.add_argument("--quantizer", default="gptq")
+    parser.add_argument("--calibration-sequences", type=int, default=128)
+    parser.add_argument("--calibration-length", type=int, default=2048)
     parser.add_argument("--rate", action="append", default=[], metavar="METHOD=RATE", help="a learning rate")
     parser.add_argument("--save-every", type=int, default=25)
     args = parser.parse_args()
