@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ops/gemm.h"
+#include "ops/texels.h"
 #include "shaders/attention.h"
 
 namespace walsh {
@@ -63,24 +64,23 @@ void dispatch_direct(Recorder& rec, std::string_view kernel, std::initializer_li
                {own_each, block, args.width / 4});
 }
 
-}  // namespace
-
 // lavapipe (Mesa 22.3) takes every load or store of a buffer or of shared memory lane by lane and word by
 // word, about as dear as 50 vector additions, but gathers texels in registers. Measured for 256 tokens, 9
 // heads on 3, in GFLOP per second of one core that others share: forward 12 for heads of 64, 11 for 32, 10
 // for 128 (0.5 tiled); backward 7 for 64 and 32, 6 for 128 (0.3 tiled). Backward blocks of 8 gain a sixth and
 // take half as long again to compile.
-AttentionKernels choose_kernels(const vk::DeviceInfo& device, std::uint64_t bytes) {
-  return reads_texels(device, {}, {bytes}) ? AttentionKernels::direct : AttentionKernels::tiled;
+AttentionKernels choose_kernels(Recorder& rec, std::initializer_list<vk::Slice> read) {
+  return prefers_texels(rec.device().info(), read) ? AttentionKernels::direct : AttentionKernels::tiled;
 }
+
+}  // namespace
 
 void attention_forward(Recorder& rec, const Tensor& y, const Tensor& lse, const Tensor& q, const Tensor& k,
                        const Tensor& v, const AttentionRanges& ranges, float scale,
                        std::optional<AttentionKernels> kernels) {
   const AttentionArgs args = check("attention_forward", y, lse, q, k, v, ranges, scale);
   const std::uint64_t rows = q.shape[0] * (args.heads / args.kv_heads);  // of a KV head
-  if (kernels.value_or(choose_kernels(rec.device().info(), std::max(q.memory.size, k.memory.size))) ==
-      AttentionKernels::direct) {
+  if (kernels.value_or(choose_kernels(rec, {q, k, v})) == AttentionKernels::direct) {
     dispatch_direct(rec, "attention_forward_direct", {y, lse, q, k, v, ranges.key_begin, ranges.key_end},
                     args, rows, args.width > 64 ? 4 : 8);
     return;
@@ -122,7 +122,7 @@ void attention_backward(Recorder& rec, const Tensor& dq, const Tensor& dk, const
                                                       ranges.query_begin,
                                                       ranges.query_end};
   const std::uint64_t rows = q.shape[0] * (args.heads / args.kv_heads), keys = k.shape[0];
-  if (kernels.value_or(choose_kernels(rec.device().info(), std::max(q.memory.size, k.memory.size))) ==
+  if (kernels.value_or(choose_kernels(rec, {dy, lse, delta, q, k, v, ranges.key_begin, ranges.key_end})) ==
       AttentionKernels::direct) {
     dispatch_direct(rec, "attention_backward_queries_direct", queries_buffers, args, rows, 4);
     dispatch_direct(rec, "attention_backward_keys_direct", keys_buffers, args, keys, 4);

@@ -20,12 +20,8 @@ struct AttentionRanges {
 };
 
 /// Two families of kernels for the same sums: tiles in shared memory, or operands read as texels and all sums
-/// in registers.
+/// in registers. Left open, it is what this device runs faster (ops/texels.h).
 enum class AttentionKernels : std::uint8_t { tiled, direct };
-
-/// What this device runs faster: direct on CPU drivers, unless the largest operand's `bytes` exceed a texel
-/// buffer.
-AttentionKernels choose_kernels(const vk::DeviceInfo& device, std::uint64_t bytes);
 
 /// Keys that no query sees are never read, so the unused end of a KV cache may hold anything.
 void attention_forward(Recorder& rec, const Tensor& y, const Tensor& lse, const Tensor& q, const Tensor& k,

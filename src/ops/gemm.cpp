@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "ops/texels.h"
+
 namespace walsh {
 
 GemmTile choose_tile(const vk::DeviceInfo& device, std::uint64_t rows, std::uint64_t columns,
@@ -27,11 +29,9 @@ GemmTile choose_tile(const vk::DeviceInfo& device, std::uint64_t rows, std::uint
 }
 
 bool reads_texels(const vk::DeviceInfo& device, std::initializer_list<std::uint64_t> widths,
-                  std::initializer_list<std::uint64_t> bytes) {
-  return device.tuning.lane_by_lane &&
-         std::all_of(widths.begin(), widths.end(), [](std::uint64_t width) { return width % 8 == 0; }) &&
-         std::all_of(bytes.begin(), bytes.end(),
-                     [&](std::uint64_t size) { return ceil_div(size, 16) <= device.limits.max_texels; });
+                  std::initializer_list<vk::Slice> operands) {
+  return std::ranges::all_of(widths, [](std::uint64_t width) { return width % 8 == 0; }) &&
+         prefers_texels(device, operands);
 }
 
 // Measured on lavapipe (Mesa 22.3, AVX2): a fetch costs as much as nine products, so more columns pay until

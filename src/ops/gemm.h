@@ -23,10 +23,10 @@ enum class WeightKind : std::uint8_t { dense, packed };
 GemmTile choose_tile(const vk::DeviceInfo& device, std::uint64_t rows, std::uint64_t columns,
                      WeightKind weight);
 
-/// Whether the product runs in the kernels of shaders/lib/gemm_texels.glsl: on drivers that load lane by
-/// lane, where every width is a multiple of 8 and no operand of `bytes` exceeds a texel buffer.
+/// Whether the product runs in the kernels of shaders/lib/gemm_texels.glsl: where texels are preferred
+/// (ops/texels.h) and every width is a multiple of 8.
 bool reads_texels(const vk::DeviceInfo& device, std::initializer_list<std::uint64_t> widths,
-                  std::initializer_list<std::uint64_t> bytes);
+                  std::initializer_list<vk::Slice> operands);
 
 /// The tile of those kernels. `tn`: columns of an invocation, which the kernel's fetches determine.
 GemmTile choose_texel_tile(std::uint64_t rows, std::uint32_t tn);

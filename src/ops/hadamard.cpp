@@ -77,7 +77,7 @@ HadamardTransform::HadamardTransform(vk::Arena& arena, std::uint32_t n)
 void HadamardTransform::upload(vk::Device& device) const { device.upload(table_, words_); }
 
 bool HadamardTransform::by_texels(Recorder& rec, const Tensor& y, const Tensor& x) const {
-  return chunk_bits_ >= 2 && prefers_texels(rec.device().info(), {&y, &x}) &&
+  return chunk_bits_ >= 2 && prefers_texels(rec.device().info(), {y, x}) &&
          std::ranges::all_of(passes_, [](const Factor& f) { return f.order <= largest_held; });
 }
 

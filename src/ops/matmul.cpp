@@ -66,7 +66,7 @@ void matmul_forward_tile(Recorder& rec, const Tensor& y, const Tensor& x, const 
                         count, {n}, {type});
       return;
     }
-    if (reads_texels(rec.device().info(), {n, m, count}, {x.memory.size, part.size})) {
+    if (reads_texels(rec.device().info(), {n, m, count}, {x, part})) {
       const GemmTile tile = choose_texel_tile(tokens, tokens <= 8 ? 8 : 16);
       rec.dispatch("matmul_forward_texels", {y, x, part, bias ? bias : x}, args,
                    groups_for(tile, tokens, count), {tile.gx * tile.gy, tile.gx, tile.tm, tile.tn, type});
@@ -101,7 +101,7 @@ void matmul_backward_tile(Recorder& rec, const Tensor& dx, const Tensor& dy, con
                         {n, m, count, begin + first}, {type});
       return;
     }
-    if (reads_texels(rec.device().info(), {n, m, count}, {dy.memory.size, part.size})) {
+    if (reads_texels(rec.device().info(), {n, m, count}, {dy, part})) {
       const GemmTile tile = choose_texel_tile(tokens, 16);
       rec.dispatch("matmul_backward_texels", {dx, dy, part}, args, groups_for(tile, tokens, n),
                    {tile.gx * tile.gy, tile.gx, tile.tm, tile.tn, type});
@@ -135,7 +135,7 @@ void matmul_backward_weight_tile(Recorder& rec, const Tensor& dw, const Tensor& 
                         {n, m, count, begin + first});
       return;
     }
-    if (reads_texels(rec.device().info(), {n, m, count}, {dy.memory.size, x.memory.size})) {
+    if (reads_texels(rec.device().info(), {n, m, count}, {dy, x})) {
       const GemmTile tile = choose_texel_tile(count, 8);
       rec.dispatch("matmul_backward_weight_texels", {part, dy, x}, args, groups_for(tile, count, n),
                    {tile.gx * tile.gy, tile.gx, tile.tm, tile.tn});

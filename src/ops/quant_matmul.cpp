@@ -24,8 +24,7 @@ QuantMatmulArgs arguments(const QuantizedTensor& w, std::uint64_t tokens, bool e
 // Groups are multiples of 32 codes, which shaders/lib/quantized_texels.glsl reads at once.
 bool reads_texels(Recorder& rec, const QuantizedTensor& w, const Tensor& activations) {
   return w.group_size % 32 == 0 &&
-         walsh::reads_texels(rec.device().info(), {w.rows, w.columns},
-                             {w.codes.memory.size, w.grid.memory.size, activations.memory.size});
+         walsh::reads_texels(rec.device().info(), {w.rows, w.columns}, {w.codes, w.grid, activations});
 }
 
 }  // namespace

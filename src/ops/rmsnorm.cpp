@@ -25,7 +25,7 @@ void rmsnorm_forward(Recorder& rec, const Tensor& y, const Tensor& rstd, const T
   expect("rmsnorm_forward", "rstd", rstd, DType::f32, {x.shape.rows()});
   expect("rmsnorm_forward", "x", x, DType::f32, x.shape);
   expect("rmsnorm_forward", "weight", weight, DType::f32, {x.shape.back()});
-  const Values values = choose_values(rec, "rmsnorm_forward", x.shape.back(), {&x, &weight});
+  const Values values = choose_values(rec, "rmsnorm_forward", x.shape.back(), {x, weight});
   rec.dispatch(values.kernel, {y, rstd, x, weight}, arguments(x, values.floats, epsilon),
                groups_for(values, x));
 }
@@ -37,7 +37,7 @@ void rmsnorm_backward(Recorder& rec, const Tensor& dx, const Tensor& dy, const T
   expect("rmsnorm_backward", "x", x, DType::f32, x.shape);
   expect("rmsnorm_backward", "rstd", rstd, DType::f32, {x.shape.rows()});
   expect("rmsnorm_backward", "weight", weight, DType::f32, {x.shape.back()});
-  const Values values = choose_values(rec, "rmsnorm_backward", x.shape.back(), {&dy, &x, &weight});
+  const Values values = choose_values(rec, "rmsnorm_backward", x.shape.back(), {dy, x, weight});
   rec.dispatch(values.kernel, {dx, dy, x, rstd, weight}, arguments(x, values.floats), groups_for(values, x));
 }
 

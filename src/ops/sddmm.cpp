@@ -14,7 +14,7 @@ void sddmm(Recorder& rec, const Tensor& dvalues, const Tensor& dyt, const Tensor
   count32("sddmm", dyt.shape.elements());
   count32("sddmm", xt.shape.elements());
   const SddmmArgs args{static_cast<std::uint32_t>(tokens), f.nonzeros, f.rows, scale};
-  if (tokens % 4 == 0 && prefers_texels(rec.device().info(), {&dyt, &xt, &f.columns_of})) {
+  if (tokens % 4 == 0 && prefers_texels(rec.device().info(), {dyt, xt, f.columns_of})) {
     const std::uint32_t quads = tokens % 32 == 0 ? 8 : 1;  // of tokens, of an iteration
     rec.dispatch("sddmm_texels", {dvalues, dyt, xt, f.row_ptr, f.columns_of}, args,
                  groups_for_elements(f.nonzeros, 64), {quads});

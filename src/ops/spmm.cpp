@@ -13,7 +13,7 @@ void multiply(Recorder& rec, const Tensor& y, const Tensor& xt, const Tensor& va
   count32("spmm", xt.shape.elements());
   const SpmmArgs args{static_cast<std::uint32_t>(tokens), static_cast<std::uint32_t>(outputs), accumulate,
                       scale};
-  if (tokens % 4 == 0 && prefers_texels(rec.device().info(), {&y, &xt, &values, &index, &permutation})) {
+  if (tokens % 4 == 0 && prefers_texels(rec.device().info(), {y, xt, values, index, permutation})) {
     const std::uint32_t quads = std::min(ceil_div(tokens, 32), 8u);  // of tokens, of an invocation
     rec.dispatch("spmm_texels", {y, xt, values, pointer, index, permutation, y}, args,
                  groups_for_elements(outputs * ceil_div(tokens / 4, quads), 64), {permuted, quads});

@@ -11,11 +11,11 @@
 
 namespace walsh {
 
-/// Whether the device runs faster from texels, and these tensors fit texel buffers and begin where one may.
-inline bool prefers_texels(const vk::DeviceInfo& device, std::initializer_list<const Tensor*> read) {
-  return device.tuning.lane_by_lane && std::ranges::all_of(read, [&](const Tensor* tensor) {
-           return ceil_div(tensor->memory.size, 16) <= device.limits.max_texels &&
-                  tensor->memory.offset % vk::Arena::alignment == 0;  // as any device wants texels
+/// Whether the device runs faster from texels, and this memory fits texel buffers and begins where one may.
+inline bool prefers_texels(const vk::DeviceInfo& device, std::initializer_list<vk::Slice> read) {
+  return device.tuning.lane_by_lane && std::ranges::all_of(read, [&](const vk::Slice& slice) {
+           return ceil_div(slice.size, 16) <= device.limits.max_texels &&
+                  slice.offset % device.limits.texel_alignment == 0;
          });
 }
 
@@ -28,7 +28,7 @@ struct Values {
 
 /// `width`: floats of what a value may not straddle, a row or the whole tensor.
 inline Values choose_values(Recorder& rec, std::string_view op, std::uint64_t width,
-                            std::initializer_list<const Tensor*> read) {
+                            std::initializer_list<vk::Slice> read) {
   if (width % 4 == 0 && prefers_texels(rec.device().info(), read)) return {std::string(op) + ".texels", 4};
   return {std::string(op) + ".floats", 1};
 }

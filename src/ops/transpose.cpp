@@ -11,7 +11,7 @@ void transpose(Recorder& rec, const Tensor& y, const Tensor& x) {
   expect("transpose", "y", y, DType::f32, {columns, rows});
   count32("transpose", x.shape.elements());
   const TransposeArgs args{static_cast<std::uint32_t>(rows), static_cast<std::uint32_t>(columns)};
-  if (columns % 4 == 0 && prefers_texels(rec.device().info(), {&x})) {
+  if (columns % 4 == 0 && prefers_texels(rec.device().info(), {x})) {
     rec.dispatch("transpose_texels", {y, x}, args, groups_for_elements(rows * columns / 4));
     return;
   }

@@ -179,6 +179,7 @@ DeviceInfo describe(VkPhysicalDevice device) {
   }
   info.limits.max_storage_range = core.limits.maxStorageBufferRange;
   info.limits.max_texels = core.limits.maxTexelBufferElements;
+  info.limits.texel_alignment = core.limits.minTexelBufferOffsetAlignment;
   info.limits.storage_alignment = core.limits.minStorageBufferOffsetAlignment;
   info.limits.max_allocation = maintenance.maxMemoryAllocationSize;
   info.limits.max_invocations = core.limits.maxComputeWorkGroupInvocations;

@@ -44,6 +44,7 @@ struct MatrixShape {
 struct Limits {
   std::uint64_t max_storage_range = 0;  // bytes of one binding
   std::uint64_t max_texels = 0;         // elements of one texel buffer
+  std::uint64_t texel_alignment = 1;    // bytes: a texel buffer begins at a multiple of this
   std::uint64_t storage_alignment = 1;  // bytes: a binding begins at a multiple of this
   std::uint64_t max_allocation = 0;     // bytes of one allocation
   std::uint32_t max_invocations = 0;    // of a workgroup
