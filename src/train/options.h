@@ -90,7 +90,7 @@ void visit_options(Options& o, Visit&& visit) {
         "adamw, or adamw8: its moments in 8 bits, a quarter of the memory of the optimizer's state");
   visit("precision", o.precision, true,
         "operands of matrix products: fp32, or fp16 or bf16 where the device multiplies such matrices; all "
-        "else is fp32; auto: fp32");
+        "else is fp32; auto: bf16 or else fp16 on a GPU that does, fp32 elsewhere");
   visit("scale-dtype", o.scale_dtype, true,
         "the type that the forward rounds scales to: fp16, as files hold them, or fp32");
   visit(

@@ -1,14 +1,109 @@
 #include "train/precision.h"
 
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <limits>
+
 #include "base/error.h"
+#include "base/half.h"
+#include "base/philox.h"
+#include "ops/matmul.h"
+#include "ops/quant_matmul.h"
+#include "vk/device.h"
 #include "vk/matrices.h"
 
 namespace walsh {
+namespace {
+
+class IntegerProducts {
+ public:
+  explicit IntegerProducts(vk::Device& device) : device_(device) {
+    arena_.commit(device);
+    for (const Tensor* tensor : {&x_, &dy_, &w_}) {
+      std::vector<float> values(tensor->shape.elements());
+      for (float& value : values) value = static_cast<float>(random_.below(7)) - 3;
+      device.upload(*tensor, values);
+    }
+    std::vector<std::uint32_t> codes(q_.codes.shape.elements());
+    for (std::uint32_t& word : codes) word = random_.next();
+    device.upload(q_.codes, codes);
+    device.upload(q_.grid,
+                  std::vector<std::uint32_t>(q_.grid.shape.elements(), grid_word(float_to_f16(1.0f), 8)));
+  }
+
+  bool same(vk::Precision operands) {
+    return same(y_, operands, [&](Recorder& rec) { matmul_forward(rec, y_, x_, w_); }) &&
+           same(dx_, operands, [&](Recorder& rec) { matmul_backward(rec, dx_, dy_, w_); }) &&
+           same(dw_, operands, [&](Recorder& rec) { matmul_backward_weight(rec, dw_, dy_, x_); }) &&
+           same(y_, operands, [&](Recorder& rec) { quant_matmul_forward(rec, y_, x_, q_); }) &&
+           same(dx_, operands, [&](Recorder& rec) { quant_matmul_backward(rec, dx_, dy_, q_); });
+  }
+
+ private:
+  bool same(const Tensor& result, vk::Precision operands, const std::function<void(Recorder&)>& record) {
+    const auto run = [&](vk::Precision precision) {
+      vk::run_once(
+          device_,
+          [&](Recorder& rec) {
+            rec.clear(result);  // the weight's gradient is added to what is there
+            record(rec);
+          },
+          precision);
+      return device_.download<float>(result);
+    };
+    return run(operands) == run(vk::Precision::fp32);
+  }
+
+  static constexpr std::uint32_t tokens = 264, inputs = 320, outputs = 392;  // tiles hang over every edge
+
+  vk::Device& device_;
+  vk::Arena arena_{"trial of matrix units"};
+  Philox random_{1};
+  Tensor x_ = reserve(arena_, DType::f32, {tokens, inputs}),
+         dy_ = reserve(arena_, DType::f32, {tokens, outputs}),
+         w_ = reserve(arena_, DType::f32, {outputs, inputs}),
+         y_ = reserve(arena_, DType::f32, {tokens, outputs}),
+         dx_ = reserve(arena_, DType::f32, {tokens, inputs}),
+         dw_ = reserve(arena_, DType::f32, {outputs, inputs});
+  QuantizedTensor q_ = reserve_quantized(arena_, outputs, inputs, 4, 64);
+};
+
+}  // namespace
+
+vk::Precision automatic_precision(const vk::DeviceInfo& device) {
+  if (device.type == vk::DeviceType::cpu) return vk::Precision::fp32;
+  for (const vk::Precision precision : {vk::Precision::bf16, vk::Precision::fp16})
+    if (vk::matrix_shape(device, precision)) return precision;
+  return vk::Precision::fp32;
+}
+
+bool multiplies_exactly(const vk::DeviceInfo& device, vk::Precision operands) {
+  vk::DeviceInfo trial = device;
+  return std::ranges::all_of(std::array{std::numeric_limits<std::uint64_t>::max(), std::uint64_t{0}},
+                             [&](std::uint64_t large_from) {
+                               trial.tuning.large_tile_results = large_from;
+                               vk::Device opened(trial);  // its memory is not the run's
+                               return IntegerProducts(opened).same(operands);
+                             });
+}
 
 ChosenPrecision choose_precision(const vk::DeviceInfo& device, const std::string& option) {
   require(option == "auto" || option == "fp32" || option == "fp16" || option == "bf16",
           "precision: found \"{}\", expected one of: auto, fp32, fp16, bf16", option);
-  if (option == "auto" || option == "fp32") return {};
+  if (option == "fp32") return {};
+  if (option == "auto") {
+    const vk::Precision operands = automatic_precision(device);
+    if (operands == vk::Precision::fp32) return {};
+    if (multiplies_exactly(device, operands))
+      return {operands, fmt::format("precision: operands of products are {}, sums fp32; --precision fp32 "
+                                    "rounds less and takes longer",
+                                    vk::name_of(operands))};
+    return {vk::Precision::fp32,
+            fmt::format("precision: products of {} matrices are wrong on this device, runs in fp32; walsh "
+                        "doctor says more",
+                        vk::name_of(operands))};
+  }
   const vk::Precision asked = option == "fp16" ? vk::Precision::fp16 : vk::Precision::bf16;
   if (vk::matrix_shape(device, asked)) return {asked, {}};
   return {vk::Precision::fp32, fmt::format("precision: {} was asked for, runs in fp32: {}", option,

@@ -50,7 +50,7 @@ class Run {
         stop_(stop),
         run_(options.out) {
     // What ran, so that a resumed run rounds alike wherever it goes on.
-    if (!precision_.note.empty()) o_.precision = vk::name_of(precision_.operands);
+    o_.precision = vk::name_of(precision_.operands);
   }
 
   TrainReport fresh();
@@ -261,6 +261,7 @@ TrainReport Run::resumed() {
           run_.string());
   RunOptions before;
   read_options(before, run_ / "config.yaml");
+  if (before.precision == "auto") before.precision = "fp32";  // which it meant when a file could hold it
   for (const char* measured : {"qwha.product", "qwha.gradient"})
     if (before.set.contains(measured)) o_.set.try_emplace(measured, before.set.at(measured));
   const auto changed = changed_options(before, o_);

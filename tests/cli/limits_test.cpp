@@ -37,6 +37,8 @@ class SmallBindings : public testing::TestWithParam<const char*> {
                                       "2",
                                       "--learning-rate",
                                       "1e-3",
+                                      "--precision",
+                                      "fp32",
                                       "--out",
                                       (scratch_ / out).string(),
                                       "--quiet"};

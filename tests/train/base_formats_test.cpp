@@ -67,6 +67,7 @@ class BaseFormats : public testing::Test {
     o.sequence_length = 16;
     o.batch_size = 2;
     o.learning_rate = 2e-3;
+    o.precision = "fp32";  // on any device
     o.seed = 7;
     Silent listener;
     return train(device(), o, false, listener, stop_);

@@ -57,6 +57,7 @@ class Exports : public testing::Test {
     o.sequence_length = 16;
     o.batch_size = 2;
     o.learning_rate = 1e-3;
+    o.precision = "fp32";  // on any device
     o.calibration_sequences = 4;
     return o;
   }

@@ -15,7 +15,7 @@ void add_eval(CLI::App& app, Globals& globals) {
   command->footer(
       "example: walsh eval --model models/walsh-tiny --data models/walsh-tiny/data/text/valid.txt");
   add_globals(*command, globals);
-  static std::string model, adapter, data, split = "valid", precision = "auto";
+  static std::string model, adapter, data, split = "valid", precision = "fp32";
   static std::uint32_t sequence_length = 0, batch_size = 4;
   static std::uint64_t random_weights = 0;
   static bool choices = false;
@@ -32,7 +32,7 @@ void add_eval(CLI::App& app, Globals& globals) {
       ->add_option(
           "--precision", precision,
           "operands of matrix products: fp32, or fp16 or bf16 where the device multiplies such matrices; "
-          "auto: fp32")
+          "auto: what walsh train takes")
       ->check(CLI::IsMember({"auto", "fp32", "fp16", "bf16"}))
       ->capture_default_str();
   CLI::Option* seeded =
