@@ -73,6 +73,8 @@ def measure(args, method, bits, seed):
         words += ["--set", "qwha.recode=0"]
     if method == "lora":
         words += ["--set", "lora.init=cloq"]
+    own = shape[shape.index("--method") + 1] + "."
+    words += [word for option in args.set if option.startswith(own) for word in ("--set", option)]
     if method in args.rates:
         words += ["--learning-rate", args.rates[method]]
     if (run / "config.yaml").exists():
@@ -111,6 +113,7 @@ def main():
     parser.add_argument("--calibration-sequences", type=int, default=128)
     parser.add_argument("--calibration-length", type=int, default=2048)
     parser.add_argument("--rate", action="append", default=[], metavar="METHOD=RATE", help="a learning rate")
+    parser.add_argument("--set", action="append", default=[], metavar="METHOD.KEY=VALUE", help="an option of a method")
     parser.add_argument("--save-every", type=int, default=25)
     args = parser.parse_args()
     args.rates = dict(rate.split("=", 1) for rate in args.rate)
