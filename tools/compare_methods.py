@@ -57,7 +57,8 @@ def step_seconds(args, run, trained):
 def measure(args, method, bits, seed):
     name = f"{method}-{bits}-{seed}"
     run = args.out / name
-    shape = ["--model", args.model, "--method", method.removesuffix("-rtn").removesuffix("-kept"), "--bits", bits, "--group-size", args.group_size, "--batch-size",
+    known = method.removesuffix("-rtn").removesuffix("-kept")
+    shape = ["--model", args.model, "--method", known, "--bits", bits, "--group-size", args.group_size, "--batch-size",
              args.batch_size, "--sequence-length", args.sequence_length]
     if "--rank" in METHODS[method]:
         shape += ["--rank", args.rank]
@@ -73,8 +74,7 @@ def measure(args, method, bits, seed):
         words += ["--set", "qwha.recode=0"]
     if method == "lora":
         words += ["--set", "lora.init=cloq"]
-    own = shape[shape.index("--method") + 1] + "."
-    words += [word for option in args.set if option.startswith(own) for word in ("--set", option)]
+    words += [word for option in args.set if option.startswith(known + ".") for word in ("--set", option)]
     if method in args.rates:
         words += ["--learning-rate", args.rates[method]]
     if (run / "config.yaml").exists():

@@ -1,8 +1,5 @@
 #include "ops/attention.h"
 
-#include <algorithm>
-
-#include "ops/gemm.h"
 #include "ops/texels.h"
 #include "shaders/attention.h"
 

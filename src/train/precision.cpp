@@ -12,6 +12,7 @@
 #include "ops/quant_matmul.h"
 #include "vk/device.h"
 #include "vk/matrices.h"
+#include "vk/tuned.h"
 
 namespace walsh {
 namespace {
@@ -95,7 +96,14 @@ ChosenPrecision choose_precision(const vk::DeviceInfo& device, const std::string
   if (option == "auto") {
     const vk::Precision operands = automatic_precision(device);
     if (operands == vk::Precision::fp32) return {};
-    if (multiplies_exactly(device, operands))
+    // Tried once on a device with its driver and these kernels, not at every start.
+    const std::string question = fmt::format("products of integers in {} are exact", vk::name_of(operands));
+    auto exact = vk::recall(device, question);
+    if (!exact) {
+      exact = multiplies_exactly(device, operands) ? "yes" : "no";
+      vk::remember(device, question, *exact);
+    }
+    if (*exact == "yes")
       return {operands, fmt::format("precision: operands of products are {}, sums fp32; --precision fp32 "
                                     "rounds less and takes longer",
                                     vk::name_of(operands))};

@@ -14,7 +14,7 @@ struct ChosenPrecision {
 
 /// `option`: auto, fp32, fp16 or bf16. Where the device multiplies no such matrices products stay in fp32,
 /// which rounds less. auto: on a GPU that multiplies bf16 matrices those, else fp16 ones, if
-/// multiplies_exactly; fp32 on CPU drivers.
+/// multiplies_exactly, whose answer is kept (vk/tuned.h); fp32 on CPU drivers.
 ChosenPrecision choose_precision(const vk::DeviceInfo& device, const std::string& option);
 
 /// What auto stands for on such a device, before that is tried.
