@@ -46,7 +46,8 @@ void main() {
         p[i] = 0;
         ds[i] = 0;
       }
-      for (uint d = 0; d < quads; ++d) {
+      uint d = 0;
+      for (;;) {  // the condition at the end: lib/gemm_texels.glsl says why
         vec4 rows[block], dy_rows[block];
         [[unroll]] for (uint c = 0; c < block; ++c) {
           rows[c] = texelFetch(q, int(head[c] * quads + d));
@@ -59,6 +60,7 @@ void main() {
             ds[r * block + c] += dot(value, dy_rows[c]);
           }
         }
+        if (++d == quads) break;
       }
       [[unroll]] for (uint c = 0; c < block; ++c) {
         const uint t = min(tile + c, last - 1);

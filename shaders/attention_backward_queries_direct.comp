@@ -41,7 +41,8 @@ void main() {
       ds[i] = 0;
       dp[i] = 0;
     }
-    for (uint d = 0; d < quads; ++d) {
+    uint d = 0;
+    for (;;) {  // the condition at the end: lib/gemm_texels.glsl says why
       vec4 keys[block], values[block];
       [[unroll]] for (uint c = 0; c < block; ++c) {
         keys[c] = texelFetch(k, int(key[c] + d));
@@ -54,6 +55,7 @@ void main() {
           dp[r * block + c] += dot(dy_row, values[c]);
         }
       }
+      if (++d == quads) break;
     }
     [[unroll]] for (uint r = 0; r < own_each; ++r) {
       [[unroll]] for (uint c = 0; c < block; ++c) {

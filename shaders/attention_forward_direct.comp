@@ -39,13 +39,15 @@ void main() {
     float p[own_each * block];
     [[unroll]] for (uint c = 0; c < block; ++c) key[c] = (min(tile + c, last - 1) * args.kv_heads + kv) * quads;
     [[unroll]] for (uint i = 0; i < own_each * block; ++i) p[i] = 0;
-    for (uint d = 0; d < quads; ++d) {
+    uint d = 0;
+    for (;;) {  // the condition at the end: lib/gemm_texels.glsl says why
       vec4 keys[block];
       [[unroll]] for (uint c = 0; c < block; ++c) keys[c] = texelFetch(k, int(key[c] + d));
       [[unroll]] for (uint r = 0; r < own_each; ++r) {
         const vec4 row = texelFetch(q, int(head[r] * quads + d));
         [[unroll]] for (uint c = 0; c < block; ++c) p[r * block + c] += dot(row, keys[c]);
       }
+      if (++d == quads) break;
     }
     float shrink[own_each];
     [[unroll]] for (uint r = 0; r < own_each; ++r) {

@@ -27,7 +27,8 @@ void main() {
   const uint start = i / quads * ORDER * quads + i % quads;
   vec4 v[ORDER];
   [[unroll]] for (uint j = 0; j < ORDER; ++j) v[j] = texelFetch(x, int(start + j * quads));
-  for (uint first = 0; first < ORDER; first += ROWS_AT_ONCE) {
+  uint first = 0;
+  for (;;) {  // the condition at the end: lib/gemm_texels.glsl says why
     vec4 sums[ROWS_AT_ONCE];
     [[unroll]] for (uint r = 0; r < ROWS_AT_ONCE; ++r) sums[r] = vec4(0);
     [[unroll]] for (uint j = 0; j < ORDER; ++j) {
@@ -42,5 +43,7 @@ void main() {
         y[at] = ACCUMULATE ? texelFetch(before, int(at)) + scaled : scaled;
       }
     }
+    first += ROWS_AT_ONCE;
+    if (first >= ORDER) break;
   }
 }

@@ -65,7 +65,8 @@ void gemm_direct(uint rows, uint columns, uint depth) {
   const uint column0 = gl_WorkGroupID.x * BN + gl_LocalInvocationID.x % GX * TN;
   float sum[TM * TN];
   [[unroll]] for (uint i = 0; i < TM * TN; ++i) sum[i] = 0.0;
-  for (uint k0 = 0; k0 < depth; k0 += 8) {
+  uint k0 = 0;
+  for (;;) {  // the condition at the end: lib/gemm_texels.glsl says why
     load_b(k0, column0);
     [[unroll]] for (uint i = 0; i < TM; ++i) {
       float a[8];
@@ -74,6 +75,8 @@ void gemm_direct(uint rows, uint columns, uint depth) {
         [[unroll]] for (uint e = 0; e < 8; ++e) sum[i * TN + j] += a[e] * b[8 * j + e];
       }
     }
+    k0 += 8;
+    if (k0 >= depth) break;
   }
   [[unroll]] for (uint i = 0; i < TM; ++i) {
     [[unroll]] for (uint j = 0; j < TN; ++j) {

@@ -3,6 +3,9 @@
 // additions, because every lane inserts it into a vector in memory, while a texel buffer is gathered in registers. So
 // every operand is read as texels of four words, and no shared memory is used.
 //
+// lavapipe leaves a loop at the loop's end alone, once no lane is in it: where the condition stands at the beginning,
+// every loop runs its body once more with no lane alive, so it stands at the end here.
+//
 // A workgroup of GX × GY invocations makes a tile of GY·TM rows and GX·TN columns; each invocation TM × TN of it, as
 // accumulators in registers, from STEP values of k at a time. Tiles may hang over the edge of C: loads are clamped and
 // stores are guarded.
@@ -31,9 +34,11 @@ void gemm(uint rows, uint columns, uint depth) {
   const uint column0 = (gl_WorkGroupID.x * GX + gl_LocalInvocationID.x % GX) * TN;
   float sum[TM * TN];
   [[unroll]] for (uint i = 0; i < TM * TN; ++i) sum[i] = 0.0;
-  for (uint block = 0; block < depth; block += BLOCK) {
-    open_block(block, column0);
-    for (uint k0 = block; k0 < block + BLOCK; k0 += STEP) {
+  uint k0 = 0;
+  for (;;) {
+    open_block(k0, column0);
+    const uint end = k0 + BLOCK;
+    for (;;) {
       load_b(k0, column0);
       load_a(row0, k0);
       [[unroll]] for (uint i = 0; i < TM; ++i) {
@@ -41,7 +46,10 @@ void gemm(uint rows, uint columns, uint depth) {
           [[unroll]] for (uint e = 0; e < STEP; ++e) sum[i * TN + j] += a[i * STEP + e] * b[j * STEP + e];
         }
       }
+      k0 += STEP;
+      if (k0 >= end) break;
     }
+    if (k0 >= depth) break;
   }
   [[unroll]] for (uint i = 0; i < TM; ++i) {
     [[unroll]] for (uint j = 0; j < TN; j += 4) {

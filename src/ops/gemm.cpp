@@ -42,7 +42,7 @@ GemmTile choose_texel_tile(std::uint64_t rows, std::uint32_t tn) {
   // Text generation's few tokens: lanes along the columns.
   if (rows <= 8)
     return {.gx = 8, .gy = 1, .tm = std::bit_ceil(static_cast<std::uint32_t>(rows)), .tn = tn, .bk = 0};
-  return {.gx = 1, .gy = 8, .tm = rows <= 32 ? 4U : 8U, .tn = tn, .bk = 0};
+  return {.gx = 2, .gy = 4, .tm = rows <= 32 ? 4U : 8U, .tn = tn, .bk = 0};
 }
 
 bool divides(const GemmTile& tile, std::uint64_t rows, std::uint64_t columns, std::uint64_t depth) {
