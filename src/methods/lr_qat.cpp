@@ -89,10 +89,12 @@ LrQatMethod::LrQatMethod(const MethodSetup& setup)
     : LrQatMethod(setup, method_options<LrQatOptions, set_lr_qat_option>(setup)) {}
 
 LrQatMethod::LrQatMethod(const MethodSetup& setup, const LrQatOptions& options)
-    : LowRankMethod(setup, options.tile_rows), options_(options) {}
+    : LowRankMethod(setup, options.tile_rows),
+      options_(options),
+      asymmetric_(options.asymmetric.value_or(setup.bits == 2)) {}
 
 PhiFormat LrQatMethod::format() const {
-  return {.store = options_.phi, .bits = setup_.bits, .asymmetric = options_.asymmetric};
+  return {.store = options_.phi, .bits = setup_.bits, .asymmetric = asymmetric_};
 }
 
 RequantizeOptions LrQatMethod::quantiser(std::uint32_t columns) const {
@@ -117,6 +119,7 @@ std::unique_ptr<Linear> LrQatMethod::make_linear(std::vector<BaseWeight> weights
   std::vector<Parameter> scales;
   const std::uint32_t group = group_size(weights[0].columns);
   const PhiFormat phi_format = format();
+  const double scale_rate = options_.scale_rate.value_or(setup_.bits == 2 ? 0.1 : 0.01);
   for (const BaseWeight& w : weights) {
     phis.emplace_back();
     scales.emplace_back();
@@ -137,7 +140,7 @@ std::unique_ptr<Linear> LrQatMethod::make_linear(std::vector<BaseWeight> weights
     if (phi_format.asymmetric) phi.zeros = reserve(setup_.arena, DType::u32, grid);
     factors.back() = add_low_rank(setup_, w.name, w.rows, w.columns);
     scales.back() = setup_.parameters.add(w.name + ".scale", grid,
-                                          {.rate = static_cast<float>(options_.scale_rate), .decay = false});
+                                          {.rate = static_cast<float>(scale_rate), .decay = false});
   }
   auto linear = std::make_unique<LrQatLinear>(std::move(weights), factors, *this, scratch_, std::move(phis),
                                               std::move(scales));
@@ -150,11 +153,11 @@ LrQatMethod::Ranges LrQatMethod::ranges(const std::string& name, std::span<const
   const std::uint32_t group = group_size(columns), bits = setup_.bits;
   const auto p = static_cast<float>(options_.p);
   Ranges out{std::vector<float>(weight.size() / group), {}};
-  if (options_.asymmetric) out.zeros.resize(out.scale.size());
+  if (asymmetric_) out.zeros.resize(out.scale.size());
   require_finite(name, weight, columns);
   const auto find = [&](std::size_t k) {
     const auto w = weight.subspan(k * group, group);
-    if (!options_.asymmetric) {
+    if (!asymmetric_) {
       out.scale[k] = p == 0 ? symmetric_scale(w, bits) : lp_grid(w, bits, p).scale;
     } else if (p == 0) {
       const auto grid = asymmetric_grid(w, bits);
@@ -190,7 +193,7 @@ LrQatMethod::Ranges LrQatMethod::take_ranges(const std::string& name, std::span<
 void LrQatMethod::read_grid(vk::Device& device, const std::string&, const Target& target,
                             std::span<const float> scale, QuantizedMatrix& out) const {
   const auto zeros = static_cast<const LrQatLinear*>(target.linear)->zeros(device, target.index);
-  out.symmetric = !options_.asymmetric;
+  out.symmetric = !asymmetric_;
   for (std::size_t k = 0; k < scale.size(); ++k)
     out.grid.push_back(
         stored_grid(scale[k], zeros.empty() ? 1 << (out.bits - 1) : static_cast<int>(zeros[k])).word);

@@ -2,8 +2,11 @@
 //   W = s·clip(round(Phi0 + (α/r)·B·A), Qn, Qp),  y = x·Wᵀ,  Phi0 = φ(W0/s0) frozen
 // B, A, in units of the grid, and s, a group each, are trained; W0 itself is not kept. The quantiser and its
 // gradients: ops/requantize.h; φ: quantize/phi.h; the passes: low_rank_linear.h. What leaves a run is codes
-// and 16-bit scales on a symmetric grid (or, by option, an unsigned one with frozen zeros), without adapters.
+// and 16-bit scales on a symmetric grid (at 2 bits, or by option, an unsigned one with frozen zeros), without
+// adapters.
 #pragma once
+
+#include <optional>
 
 #include "methods/low_rank_linear.h"
 #include "methods/registry.h"
@@ -17,9 +20,10 @@ extern const MethodEntry lr_qat_method;
 
 struct LrQatOptions {
   PhiStore phi = PhiStore::fixed8;
-  double p = 4;              // of the range search; 0: the range of the weights
-  double scale_rate = 0.01;  // learning rate of s over that of A and B; 0: s is frozen
-  bool asymmetric = false;
+  double p = 4;  // of the range search; 0: the range of the weights
+  std::optional<double>
+      scale_rate;  // learning rate of s over that of A and B, 0: s is frozen; else 0.1 at 2 bits, 0.01
+  std::optional<bool> asymmetric;  // else at 2 bits alone, as in the paper's tables
   std::uint32_t tile_rows = 0;
 };
 
@@ -52,6 +56,7 @@ class LrQatMethod final : public LowRankMethod {
                  std::span<const float> scale, QuantizedMatrix& out) const override;
 
   LrQatOptions options_;
+  bool asymmetric_;
   std::map<std::string, Ranges> ranges_;  // from start to load
 };
 

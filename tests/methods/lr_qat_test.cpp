@@ -162,6 +162,15 @@ TEST(lr_qat, scales_have_a_rate_of_their_own) {
   EXPECT_EQ(layer.parameters().ranges()[1].group, (ParameterGroup{.rate = 0.25f, .decay = false}));
 }
 
+TEST(lr_qat, two_bits_have_defaults_of_their_own) {
+  for (const std::uint32_t bits : {2u, 3u}) {
+    test::MethodLayer layer(shape, {.method = "lr-qat", .bits = bits, .rank = 3, .group_size = 16});
+    EXPECT_EQ(method(layer).format().asymmetric, bits == 2);
+    EXPECT_EQ(layer.parameters().ranges()[1].group,
+              (ParameterGroup{.rate = bits == 2 ? 0.1f : 0.01f, .decay = false}));
+  }
+}
+
 TEST(lr_qat, refuses_a_weight_that_is_not_finite) {
   test::MethodLayer layer(shape, options("fixed8", "off"));
   std::vector<float> weight = layer.weight(1);
