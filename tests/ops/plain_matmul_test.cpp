@@ -41,9 +41,9 @@ double seconds(vk::Recording& recording) {
 // The same product by the kernels that training uses, in turns with the plain one, since machines are noisy:
 // the best of five each, of up to forty where something else has the cores. Factors seen on two CPU cores:
 // docs/performance.md. What the plain kernel loses there are loads of buffers: it reaches 4 % of the
-// arithmetic rate where they are dear (seen on a CPU with AVX2), 14 % where they are not (seen on one with
-// AVX-512), and the others gain less over it. On a GPU, where none was measured yet, the tuned ones must not
-// be slower.
+// arithmetic rate where they are dear (seen on a CPU with AVX2), 8 to 14 % where they are not (seen on one
+// with AVX-512), and the others gain less over it. On a GPU, where none was measured yet, the tuned ones must
+// not be slower.
 TEST(plain_matmul, tuned_kernels_beat_it) {
   const bool cpu = test::device().info().type == vk::DeviceType::cpu;
   const std::uint64_t tokens = 256, n = cpu ? 1024 : 4096, m = cpu ? 512 : 4096;
@@ -75,16 +75,16 @@ TEST(plain_matmul, tuned_kernels_beat_it) {
                     1};
   Kernel kernels[] = {
       {"plain", record([&](Recorder& rec) { plain_matmul(rec, y, x, w); }), 1, 1},
-      {"matmul forward", record([&](Recorder& rec) { matmul_forward(rec, y, x, w); }), 4, 1.3},
-      {"quant_matmul forward", record([&](Recorder& rec) { quant_matmul_forward(rec, y, x, tq); }), 10, 2.2},
+      {"matmul forward", record([&](Recorder& rec) { matmul_forward(rec, y, x, w); }), 4, 2.5},
+      {"quant_matmul forward", record([&](Recorder& rec) { quant_matmul_forward(rec, y, x, tq); }), 10, 2.8},
       {"quant_matmul backward", record([&](Recorder& rec) { quant_matmul_backward(rec, dx, y, tq); }), 5,
-       1.4},
+       2.8},
   };
   const double operations = 2.0 * static_cast<double>(tokens * n * m);
   const auto expected = [&](const Kernel& kernel) {
     if (!cpu) return 1.0;
     const double arithmetic_rate = multiply_add_operations(rounds) * 65536 / arithmetic.best;
-    const bool cheap_loads = operations / kernels[0].best > 0.08 * arithmetic_rate;
+    const bool cheap_loads = operations / kernels[0].best > 0.06 * arithmetic_rate;
     return cheap_loads ? kernel.with_cheap_loads : kernel.factor;
   };
   const auto too_slow = [&](const Kernel& kernel) {
