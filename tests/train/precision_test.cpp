@@ -4,7 +4,10 @@
 
 #include "base/error.h"
 #include "tests/support/gpu.h"
+#include "tests/support/scratch.h"
+#include "tests/support/setting.h"
 #include "vk/matrices.h"
+#include "vk/tuned.h"
 
 namespace walsh {
 namespace {
@@ -48,6 +51,27 @@ TEST(precision, automatic_is_the_widest_range_that_a_gpu_multiplies) {
   EXPECT_EQ(automatic_precision(info), built ? vk::Precision::bf16 : vk::Precision::fp16);
   info.type = vk::DeviceType::cpu;
   EXPECT_EQ(automatic_precision(info), vk::Precision::fp32);
+}
+
+// The answer is kept, so one that no driver here gives can be put in its place.
+TEST(precision, automatic_follows_what_the_trial_found) {
+  const test::ScratchFolder scratch;
+  const test::Setting cache("XDG_CACHE_HOME", (scratch / "cache").string());
+  vk::DeviceInfo info;
+  info.type = vk::DeviceType::discrete;
+  info.name = "a GPU";
+  info.features.coopmat = info.features.subgroups = info.features.fp16 = true;
+  info.matrices.fp16 = {16, 16, 16};
+  if (!vk::matrix_shape(info, vk::Precision::fp16))
+    GTEST_SKIP() << vk::why_no_matrices(info, vk::Precision::fp16);
+  const std::string question = "products of integers in fp16 are exact";
+  vk::remember(info, question, "no");
+  EXPECT_EQ(choose_precision(info, "auto").operands, vk::Precision::fp32);
+  EXPECT_EQ(
+      choose_precision(info, "auto").note,
+      "precision: products of fp16 matrices are wrong on this device, runs in fp32; walsh doctor says more");
+  vk::remember(info, question, "yes");
+  EXPECT_EQ(choose_precision(info, "auto").operands, vk::Precision::fp16);
 }
 
 TEST(precision, products_of_integers_are_exact_on_every_unit) {
