@@ -89,12 +89,10 @@ LrQatMethod::LrQatMethod(const MethodSetup& setup)
     : LrQatMethod(setup, method_options<LrQatOptions, set_lr_qat_option>(setup)) {}
 
 LrQatMethod::LrQatMethod(const MethodSetup& setup, const LrQatOptions& options)
-    : LowRankMethod(setup, options.tile_rows),
-      options_(options),
-      asymmetric_(options.asymmetric.value_or(setup.bits == 2)) {}
+    : LowRankMethod(setup, options.tile_rows), options_(options) {}
 
 PhiFormat LrQatMethod::format() const {
-  return {.store = options_.phi, .bits = setup_.bits, .asymmetric = asymmetric_};
+  return {.store = options_.phi, .bits = setup_.bits, .asymmetric = asymmetric()};
 }
 
 RequantizeOptions LrQatMethod::quantiser(std::uint32_t columns) const {
@@ -153,11 +151,11 @@ LrQatMethod::Ranges LrQatMethod::ranges(const std::string& name, std::span<const
   const std::uint32_t group = group_size(columns), bits = setup_.bits;
   const auto p = static_cast<float>(options_.p);
   Ranges out{std::vector<float>(weight.size() / group), {}};
-  if (asymmetric_) out.zeros.resize(out.scale.size());
+  if (asymmetric()) out.zeros.resize(out.scale.size());
   require_finite(name, weight, columns);
   const auto find = [&](std::size_t k) {
     const auto w = weight.subspan(k * group, group);
-    if (!asymmetric_) {
+    if (!asymmetric()) {
       out.scale[k] = p == 0 ? symmetric_scale(w, bits) : lp_grid(w, bits, p).scale;
     } else if (p == 0) {
       const auto grid = asymmetric_grid(w, bits);
@@ -193,7 +191,7 @@ LrQatMethod::Ranges LrQatMethod::take_ranges(const std::string& name, std::span<
 void LrQatMethod::read_grid(vk::Device& device, const std::string&, const Target& target,
                             std::span<const float> scale, QuantizedMatrix& out) const {
   const auto zeros = static_cast<const LrQatLinear*>(target.linear)->zeros(device, target.index);
-  out.symmetric = !asymmetric_;
+  out.symmetric = !asymmetric();
   for (std::size_t k = 0; k < scale.size(); ++k)
     out.grid.push_back(
         stored_grid(scale[k], zeros.empty() ? 1 << (out.bits - 1) : static_cast<int>(zeros[k])).word);

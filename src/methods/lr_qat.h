@@ -47,6 +47,7 @@ class LrQatMethod final : public LowRankMethod {
   Ranges take_ranges(const std::string& name, std::span<const float> weight, std::uint32_t columns);
 
   PhiFormat format() const;
+  bool asymmetric() const { return options_.asymmetric.value_or(setup_.bits == 2); }
   RequantizeOptions quantiser(std::uint32_t columns) const;
 
  private:
@@ -56,7 +57,6 @@ class LrQatMethod final : public LowRankMethod {
                  std::span<const float> scale, QuantizedMatrix& out) const override;
 
   LrQatOptions options_;
-  bool asymmetric_;
   std::map<std::string, Ranges> ranges_;  // from start to load
 };
 

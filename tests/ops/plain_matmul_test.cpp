@@ -41,7 +41,7 @@ double seconds(vk::Recording& recording) {
 // The same product by the kernels that training uses, in turns with the plain one, since machines are noisy:
 // the best of five each, of up to forty where something else has the cores. Factors seen on two CPU cores:
 // docs/performance.md. What the plain kernel loses there are loads of buffers: it reaches 4 % of the
-// arithmetic rate where they are dear (seen on a CPU with AVX2), 8 to 14 % where they are not (seen on one
+// arithmetic rate where they are dear (seen on a CPU with AVX2), 9 to 14 % where they are not (seen on one
 // with AVX-512), and the others gain less over it. On a GPU, where none was measured yet, the tuned ones must
 // not be slower.
 TEST(plain_matmul, tuned_kernels_beat_it) {
@@ -84,7 +84,7 @@ TEST(plain_matmul, tuned_kernels_beat_it) {
   const auto expected = [&](const Kernel& kernel) {
     if (!cpu) return 1.0;
     const double arithmetic_rate = multiply_add_operations(rounds) * 65536 / arithmetic.best;
-    const bool cheap_loads = operations / kernels[0].best > 0.06 * arithmetic_rate;
+    const bool cheap_loads = operations / kernels[0].best > 0.08 * arithmetic_rate;
     return cheap_loads ? kernel.with_cheap_loads : kernel.factor;
   };
   const auto too_slow = [&](const Kernel& kernel) {
