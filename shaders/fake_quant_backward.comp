@@ -35,9 +35,7 @@ void main() {
   vec2 sums = vec2(0.0);
   if (present) {
     const AffineGrid grid = affine_grid(group);
-    uint first = begin + lane * RUN;
-    const uint end = begin + args.group_size;
-    for (;;) {  // the condition at the end: lib/gemm_texels.glsl says why
+    for (uint first = begin + lane * RUN; first < begin + args.group_size; first += LANES * RUN) {
       float w0[RUN], p[RUN], gradient[RUN];
       weight_run(first, w0);
       LOAD_RUN(p, product, first)
@@ -49,8 +47,6 @@ void main() {
         gradient[i] = inside ? args.alpha * gradient[i] : 0.0;
       }
       STORE_RUN(g, first, gradient)
-      first += LANES * RUN;
-      if (first >= end) break;
     }
   }
   sums = group_sum(sums);

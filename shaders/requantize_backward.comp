@@ -33,9 +33,7 @@ void main() {
   if (present) {
     const float factor = args.scaling * scale_of(group);
     const int zero = zero_of(group);
-    uint first = begin + lane * RUN;
-    const uint end = begin + args.group_size;
-    for (;;) {  // the condition at the end: lib/gemm_texels.glsl says why
+    for (uint first = begin + lane * RUN; first < begin + args.group_size; first += LANES * RUN) {
       float phi[RUN], p[RUN], gradient[RUN];
       phi_run(first, phi);
       LOAD_RUN(p, product, first)
@@ -46,8 +44,6 @@ void main() {
         gradient[i] = position >= args.lowest && position <= args.highest ? factor * gradient[i] : 0.0;
       }
       STORE_RUN(g, first, gradient)
-      first += LANES * RUN;
-      if (first >= end) break;
     }
   }
   sum = group_sum(sum);

@@ -4,7 +4,8 @@
 // every operand is read as texels of four words, and no shared memory is used.
 //
 // lavapipe leaves a loop at the loop's end alone, once no lane is in it: where the condition stands at the beginning,
-// every loop runs its body once more with no lane alive, so it stands at the end here.
+// every loop runs its body once more with no lane alive, so it stands at the end here. That is for loops that all lanes
+// leave together: docs/portability.md has what SwiftShader does to the others.
 //
 // A workgroup of GX × GY invocations makes a tile of GY·TM rows and GX·TN columns; each invocation TM × TN of it, as
 // accumulators in registers, from STEP values of k at a time. Tiles may hang over the edge of C: loads are clamped and
