@@ -1,5 +1,5 @@
 //! variants: OPERAND=f16,bf16
-// dx[t,j] = Σ_i dy[t,i] · w[i,j], or dx += that, w dequantised on the way to shared memory, operands rounded to 16 bits;
+// dx[t,j] = Σ_i dy[t,i] · w[i,j] over all parts, or dx += that, w dequantised on the way to shared memory, operands rounded to 16 bits;
 // rows t, columns j, depth i
 #version 460
 #extension GL_GOOGLE_include_directive : require
@@ -17,10 +17,11 @@ layout(binding = 1) readonly buffer Dy4 { vec4 dy4[]; };
 layout(binding = 2) readonly buffer Codes { uint codes[]; };
 layout(binding = 3) readonly buffer Grid { uint grid[]; };
 layout(push_constant) uniform Push { QuantMatmulArgs args; };
+#define PART product
 #include "lib/quantized_coopmat.glsl"
 
 void a_run(uint row, uint k, out vec4 low, out vec4 high) {
-  READ_RUN(dy, dy4, row < args.tokens, k, args.outputs, row * args.outputs + k, low, high)
+  READ_RUN(dy, dy4, row < args.tokens, k, args.outputs[PART], args.y_at[PART] + row * args.outputs[PART] + k, low, high)
 }
 
 void b_run(uint k, uint column, out vec4 low, out vec4 high) { weight_run(k, column, low, high); }
@@ -30,4 +31,6 @@ void store(uint row, uint column, float value) {
   dx[index] = args.extra != 0 ? dx[index] + value : value;
 }
 
-void main() { gemm(args.tokens, args.inputs, args.outputs); }
+void main() {
+  gemm(args.tokens, args.inputs, uvec3(args.outputs[0], args.outputs[1], args.outputs[2]), args.parts);
+}

@@ -20,7 +20,7 @@ layout(push_constant) uniform Push { QuantMatmulArgs args; };
 
 void load_a(uint row0, uint k0) {
   [[unroll]] for (uint i = 0; i < TM; ++i) {
-    const uint first = (min(row0 + i, args.tokens - 1) * args.outputs + k0) / 4;
+    const uint first = (min(row0 + i, args.tokens - 1) * args.outputs[0] + k0) / 4;
     [[unroll]] for (uint e = 0; e < STEP; e += 4) {
       const vec4 four = texelFetch(dy, int(first + e / 4));
       [[unroll]] for (uint f = 0; f < 4; ++f) a[i * STEP + e + f] = four[f];
@@ -46,4 +46,4 @@ void store(uint row, uint column, vec4 value) {
   dx[index] = args.extra != 0 ? dx[index] + value : value;
 }
 
-void main() { gemm(args.tokens, args.inputs, args.outputs); }
+void main() { gemm(args.tokens, args.inputs, args.outputs[0]); }

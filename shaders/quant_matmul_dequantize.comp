@@ -13,12 +13,13 @@ layout(binding = 0) writeonly buffer Dense { float dense[]; };
 layout(binding = 1) readonly buffer Codes { uint codes[]; };
 layout(binding = 2) readonly buffer Grid { uint grid[]; };
 layout(push_constant) uniform Push { QuantMatmulArgs args; };
+#define PART 0
 #include "lib/quantized.glsl"
 
 void main() {
   const uint runs = (args.inputs + 7) / 8, element = element_index(64);
   const uint row = element / runs, first = element % runs * 8;
-  if (row >= args.outputs) return;
+  if (row >= args.outputs[0]) return;
   float w[8];
   dequantise8(row, first, RUNS ? grid_word(row, first) : 0, w);
   for (uint i = 0; i < 8 && first + i < args.inputs; ++i) dense[row * args.inputs + first + i] = w[i];

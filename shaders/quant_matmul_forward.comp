@@ -1,4 +1,5 @@
-// y[t,i] = Σ_j x[t,j] · w[i,j] (+ bias[i]), w dequantised on the way to shared memory; rows t, columns i, depth j
+// Of every part: y[t,i] = Σ_j x[t,j] · w[i,j] (+ bias[i]), w dequantised on the way to shared memory; rows t,
+// columns i, depth j
 #version 460
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_GOOGLE_include_directive : require
@@ -14,6 +15,7 @@ layout(binding = 2) readonly buffer Codes { uint codes[]; };
 layout(binding = 3) readonly buffer Grid { uint grid[]; };
 layout(binding = 4) readonly buffer Bias { float bias[]; };
 layout(push_constant) uniform Push { QuantMatmulArgs args; };
+#define PART gl_WorkGroupID.z
 #include "lib/quantized.glsl"
 
 void stage_a(uint row0, uint k0) {
@@ -28,7 +30,7 @@ void stage_b(uint k0, uint column0) {
   for (uint e = gl_LocalInvocationID.x; e < BN * BK / 8; e += WORKGROUP) {
     const uint column = e / (BK / 8), k = e % (BK / 8) * 8;
     float w[8] = float[8](0, 0, 0, 0, 0, 0, 0, 0);
-    if (EVEN || (column0 + column < args.outputs && k0 + k < args.inputs)) {
+    if (EVEN || (column0 + column < args.outputs[PART] && k0 + k < args.inputs)) {
       const uint of_group = RUNS ? grid_word(column0 + column, k0 + k) : 0;
       dequantise8(column0 + column, k0 + k, of_group, w);
     }
@@ -48,18 +50,21 @@ uint grid_words[TN];
 void load_b(uint k0, uint column0) {
   if (RUNS && k0 % args.group_size == 0) {
     [[unroll]] for (uint j = 0; j < TN; ++j) {
-      grid_words[j] = grid_word(min(column0 + j, args.outputs - 1), k0);
+      grid_words[j] = grid_word(min(column0 + j, args.outputs[PART] - 1), k0);
     }
   }
   [[unroll]] for (uint j = 0; j < TN; ++j) {
     float run[8];
-    dequantise8(min(column0 + j, args.outputs - 1), k0, grid_words[j], run);
+    dequantise8(min(column0 + j, args.outputs[PART] - 1), k0, grid_words[j], run);
     [[unroll]] for (uint e = 0; e < 8; ++e) b[8 * j + e] = run[e];
   }
 }
 
 void store(uint row, uint column, float value) {
-  y[row * args.outputs + column] = args.extra != 0 ? value + bias[column] : value;
+  const uint at = args.y_at[PART] + row * args.outputs[PART] + column;
+  y[at] = args.extra != 0 ? value + bias[args.bias_at[PART] + column] : value;
 }
 
-void main() { gemm(args.tokens, args.outputs, args.inputs); }
+void main() {
+  if (gl_WorkGroupID.x * BN < args.outputs[PART]) gemm(args.tokens, args.outputs[PART], args.inputs);
+}

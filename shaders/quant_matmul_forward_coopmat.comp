@@ -1,6 +1,6 @@
 //! variants: OPERAND=f16,bf16
-// y[t,i] = Σ_j x[t,j] · w[i,j] (+ bias[i]), w dequantised on the way to shared memory, operands rounded to 16 bits;
-// rows t, columns i, depth j
+// Of every part: y[t,i] = Σ_j x[t,j] · w[i,j] (+ bias[i]), w dequantised on the way to shared memory, operands rounded to
+// 16 bits; rows t, columns i, depth j
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #define A_ALONG_K 1
@@ -18,6 +18,7 @@ layout(binding = 2) readonly buffer Codes { uint codes[]; };
 layout(binding = 3) readonly buffer Grid { uint grid[]; };
 layout(binding = 4) readonly buffer Bias { float bias[]; };
 layout(push_constant) uniform Push { QuantMatmulArgs args; };
+#define PART gl_WorkGroupID.z
 #include "lib/quantized_coopmat.glsl"
 
 void a_run(uint row, uint k, out vec4 low, out vec4 high) {
@@ -27,7 +28,10 @@ void a_run(uint row, uint k, out vec4 low, out vec4 high) {
 void b_run(uint column, uint k, out vec4 low, out vec4 high) { weight_run(column, k, low, high); }
 
 void store(uint row, uint column, float value) {
-  y[row * args.outputs + column] = args.extra != 0 ? value + bias[column] : value;
+  const uint at = args.y_at[PART] + row * args.outputs[PART] + column;
+  y[at] = args.extra != 0 ? value + bias[args.bias_at[PART] + column] : value;
 }
 
-void main() { gemm(args.tokens, args.outputs, args.inputs); }
+void main() {
+  if (gl_WorkGroupID.x * BN < args.outputs[PART]) gemm(args.tokens, args.outputs[PART], args.inputs);
+}

@@ -34,7 +34,7 @@ float scales[TN], zeros[TN];
 
 void open_block(uint k0, uint column0) {
   [[unroll]] for (uint j = 0; j < TN; ++j) {
-    const uint row = min(column0 + j, args.outputs - 1);
+    const uint row = min(column0 + j, args.outputs[0] - 1);
     uint words[BITS];
     codes32(row, k0, words);
     [[unroll]] for (uint i = 0; i < BITS; ++i) block_words[j * BITS + i] = words[i];
@@ -60,7 +60,7 @@ void load_b(uint k0, uint column0) {
 }
 
 void store(uint row, uint column, vec4 value) {
-  y[(row * args.outputs + column) / 4] = args.extra != 0 ? value + bias[column / 4] : value;
+  y[(row * args.outputs[0] + column) / 4] = args.extra != 0 ? value + bias[column / 4] : value;
 }
 
-void main() { gemm(args.tokens, args.outputs, args.inputs); }
+void main() { gemm(args.tokens, args.outputs[0], args.inputs); }

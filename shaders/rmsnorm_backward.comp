@@ -1,4 +1,4 @@
-// With n = x·rstd:  dx = rstd · (dy·weight − n · mean_c(dy·weight·n))
+// With n = x·rstd:  dx = rstd · (dy·weight − n · mean_c(dy·weight·n)), or dx += that
 //! variants: READ=floats,texels
 #version 460
 #extension GL_EXT_samplerless_texture_functions : require
@@ -7,11 +7,13 @@
 #include "lib/values.glsl"
 #include "lib/row_of_values.glsl"
 
+layout(constant_id = 0) const bool ACCUMULATE = false;
 layout(binding = 0) writeonly buffer Dx { VALUE dx[]; };
 VALUES(1, Dy, dy);
 VALUES(2, X, x);
 layout(binding = 3) readonly buffer Rstd { float rstd[]; };
 VALUES(4, Weight, weight);
+VALUES(5, Before, before);  // dx
 layout(push_constant) uniform Push { RmsnormArgs args; };
 
 void main() {
@@ -25,6 +27,7 @@ void main() {
   }
   const float mean = row_sum(dot_product) / float(args.width);
   for (uint c = lane; c < args.values; c += LANES) {
-    dx[base + c] = r * (AT(dy, base + c) * AT(weight, c) - AT(x, base + c) * r * mean);
+    const VALUE value = r * (AT(dy, base + c) * AT(weight, c) - AT(x, base + c) * r * mean);
+    dx[base + c] = ACCUMULATE ? AT(before, base + c) + value : value;
   }
 }

@@ -1,6 +1,9 @@
-// Arguments of the rope kernels.
+#include "parts.h"
+
+// Arguments of the rope kernels: parts of as many tokens, whose heads are as wide.
 struct RopeArgs {
-  uint tokens;  // T
-  uint heads;   // H
-  uint width;   // D
+  uint tokens;             // T
+  uint width;              // D
+  uint heads[MOST_PARTS];  // H
+  uint x_at[MOST_PARTS];
 };

@@ -1,4 +1,4 @@
-// The inverse rotation of dx [T, H, D] in place: with (c, s) as in rope_forward
+// The inverse rotation of every part dx [T, H, D] in place: with (c, s) as in rope_forward
 //   dx[d] ← c dx[d] + s dx[d + D/2],  dx[d + D/2] ← c dx[d + D/2] − s dx[d].
 #version 460
 #extension GL_GOOGLE_include_directive : require
@@ -18,8 +18,9 @@ void main() {
   if (pair >= args.tokens * half_width) return;
   const uint t = pair / half_width, d = pair % half_width;
   const vec2 cs = rotation(positions[t], inverse_frequencies[d]);
-  for (uint h = 0; h < args.heads; ++h) {
-    const uint at = (t * args.heads + h) * args.width + d;
+  const uint part = gl_WorkGroupID.z, heads = args.heads[part];
+  for (uint h = 0; h < heads; ++h) {
+    const uint at = args.x_at[part] + (t * heads + h) * args.width + d;
     const float first = dx[at], second = dx[at + half_width];
     dx[at] = cs.x * first + cs.y * second;
     dx[at + half_width] = cs.x * second - cs.y * first;

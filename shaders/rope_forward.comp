@@ -1,4 +1,4 @@
-// Rotates x [T, H, D] in place: with (c, s) = (cos, sin)(positions[t] · inverse_frequencies[d]) and D/2 pairs
+// Rotates every part x [T, H, D] in place: with (c, s) = (cos, sin)(positions[t] · inverse_frequencies[d]) and D/2 pairs
 //   x[d] ← c x[d] − s x[d + D/2],  x[d + D/2] ← c x[d + D/2] + s x[d].
 #version 460
 #extension GL_GOOGLE_include_directive : require
@@ -18,8 +18,9 @@ void main() {
   if (pair >= args.tokens * half_width) return;
   const uint t = pair / half_width, d = pair % half_width;
   const vec2 cs = rotation(positions[t], inverse_frequencies[d]);
-  for (uint h = 0; h < args.heads; ++h) {
-    const uint at = (t * args.heads + h) * args.width + d;
+  const uint part = gl_WorkGroupID.z, heads = args.heads[part];
+  for (uint h = 0; h < heads; ++h) {
+    const uint at = args.x_at[part] + (t * heads + h) * args.width + d;
     const float first = x[at], second = x[at + half_width];
     x[at] = cs.x * first - cs.y * second;
     x[at + half_width] = cs.x * second + cs.y * first;

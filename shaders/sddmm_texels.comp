@@ -17,11 +17,12 @@ layout(binding = 3) readonly buffer Pointer { uint row_ptr[]; };
 layout(binding = 4) uniform utextureBuffer index;  // eight indices to a texel
 layout(push_constant) uniform Push { SddmmArgs args; };
 
-ROW_OF_COEFFICIENT(row_ptr, args.rows)
+#define POINTER(row) row_ptr[row]
+ROW_OF_COEFFICIENT(POINTER, args.rows[0])
 
 void main() {
   const uint l = element_index(64);
-  if (l >= args.nonzeros) return;
+  if (l >= args.nonzeros[0]) return;
   const uint quads = args.tokens / 4;
   const uint column = texelFetch(index, int(l / 8))[l / 2 % 4] >> (16 * (l & 1)) & 0xffffu;
   const uint dy = row_of(l) * quads, x = column * quads;
@@ -29,5 +30,5 @@ void main() {
   for (uint q = 0; q < quads; q += QUADS) {
     [[unroll]] for (uint v = 0; v < QUADS; ++v) sum += texelFetch(dyt, int(dy + q + v)) * texelFetch(xt, int(x + q + v));
   }
-  dvalues[l] += args.scale * ((sum.x + sum.y) + (sum.z + sum.w));
+  dvalues[l] += args.scale[0] * ((sum.x + sum.y) + (sum.z + sum.w));
 }

@@ -1,4 +1,4 @@
-// y[t,o] (+)= scale · Σ_k values[k] · xt[index[k], t],  k in [pointer[o], pointer[o+1])
+// Of every result: y[t,o] (+)= Σ_k scale · values[k] · xt[index[k], t],  k in [pointer[o], pointer[o+1]), over its parts
 // xt is transposed, so that neighbouring invocations, which are neighbouring tokens, read neighbouring words and share
 // the coefficient. A workgroup makes a tile of 8·OUTPUTS outputs by 128·QUADS tokens; it leaves through shared memory
 // so that the writes to y [T, outputs] are runs too. PERMUTED: values[permutation[k]], for the column order.
@@ -26,7 +26,8 @@ const uint PITCH = TOKENS + 1;
 shared float tile[8 * OUTPUTS * PITCH];
 
 void main() {
-  const uint across = (args.outputs + 8 * OUTPUTS - 1) / (8 * OUTPUTS);
+  const uint result = gl_WorkGroupID.z, outputs = args.outputs[result];
+  const uint across = (outputs + 8 * OUTPUTS - 1) / (8 * OUTPUTS);
   const uint token = row_index() / across * TOKENS;
   if (token >= args.tokens) return;
   const uint first_output = row_index() % across * (8 * OUTPUTS);
@@ -37,27 +38,32 @@ void main() {
     const uint row = team * OUTPUTS + r;
     vec4 sums[4];
     for (uint q = 0; q < QUADS; ++q) sums[q] = vec4(0);
-    if (first_output + row < args.outputs) {
-      const uint end = pointer[first_output + row + 1];
-      uint k = pointer[first_output + row];
-      // Four coefficients an iteration: the loop's own cost, and llvmpipe ends loops after 65535 iterations in all.
-      while (k < end) {
-        for (uint u = 0; u < 4 && k < end; ++u, ++k) {
-          const float value = PERMUTED == 1 ? values[permutation[k]] : values[k];
-          const uint input_ = index[k >> 1] >> (16 * (k & 1)) & 0xffffu;
-          for (uint q = 0; q < QUADS; ++q) sums[q] += value * FOUR_TOKENS(xt, input_, t + 128 * q, args.tokens);
+    if (first_output + row < outputs) {
+      for (uint part = result; part < result + args.summed; ++part) {
+        const uint of_row = args.pointer_at[part] + first_output + row;
+        const uint end = pointer[of_row + 1];
+        uint k = pointer[of_row];
+        // Four coefficients an iteration: the loop's own cost, and llvmpipe ends loops after 65535 iterations in all.
+        while (k < end) {
+          for (uint u = 0; u < 4 && k < end; ++u, ++k) {
+            const uint l = PERMUTED == 1 ? permutation[args.permutation_at[part] + k] : k;
+            const float value = args.scale[part] * values[args.values_at[part] + l];
+            const uint input_ = index[args.index_at[part] + (k >> 1)] >> (16 * (k & 1)) & 0xffffu;
+            for (uint q = 0; q < QUADS; ++q)
+              sums[q] += value * FOUR_TOKENS(xt, args.xt_at[part], input_, t + 128 * q, args.tokens);
+          }
         }
       }
     }
     for (uint q = 0; q < QUADS; ++q)
-      for (uint c = 0; c < 4; ++c) tile[row * PITCH + 128 * q + 4 * lane + c] = args.scale * sums[q][c];
+      for (uint c = 0; c < 4; ++c) tile[row * PITCH + 128 * q + 4 * lane + c] = sums[q][c];
   }
   barrier();
   for (uint i = gl_LocalInvocationID.x; i < 8 * OUTPUTS * TOKENS; i += 256) {
     const uint row = i % (8 * OUTPUTS);
     const uint column = i / (8 * OUTPUTS);
-    if (token + column >= args.tokens || first_output + row >= args.outputs) continue;
-    const uint o = (token + column) * args.outputs + first_output + row;
+    if (token + column >= args.tokens || first_output + row >= outputs) continue;
+    const uint o = args.y_at[result] + (token + column) * outputs + first_output + row;
     const float sum = tile[row * PITCH + column];
     y[o] = args.accumulate == 1 ? y[o] + sum : sum;
   }

@@ -40,7 +40,7 @@ void main() {
   const uint quads = args.tokens / 4, chunks = (quads + QUADS - 1) / QUADS;
   const uint i = element_index(64);
   const uint output_ = i / chunks, first = i % chunks;
-  if (output_ >= args.outputs) return;
+  if (output_ >= args.outputs[0]) return;
   const uint begin = pointer[output_], end = pointer[output_ + 1];
   vec4 sums[QUADS];
   [[unroll]] for (uint v = 0; v < QUADS; ++v) sums[v] = vec4(0);
@@ -58,8 +58,8 @@ void main() {
     const uint quad = first + chunks * v;
     if (quad < quads) {
       for (uint c = 0; c < 4; ++c) {
-        const uint o = (4 * quad + c) * args.outputs + output_;
-        const float sum = args.scale * sums[v][c];
+        const uint o = (4 * quad + c) * args.outputs[0] + output_;
+        const float sum = args.scale[0] * sums[v][c];
         y[o] = args.accumulate == 1 ? texelFetch(before, int(o >> 2))[o & 3] + sum : sum;
       }
     }

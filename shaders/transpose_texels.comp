@@ -12,7 +12,7 @@ layout(binding = 1) uniform textureBuffer x;
 layout(push_constant) uniform Push { TransposeArgs args; };
 
 void main() {
-  const uint across = args.columns / 4;
+  const uint across = args.columns[0] / 4;
   const uint i = element_index(256);
   if (i >= args.rows * across) return;
   const uint row = i % args.rows, quad = i / args.rows;

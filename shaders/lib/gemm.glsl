@@ -7,7 +7,8 @@
 //   faster than a buffer. A large TM × TN then pays for the loads. No barriers.
 // Tiles on the edge check bounds, unless the host says that all divide (EVEN).
 //
-// The including kernel defines what is declared below and a main that calls gemm(rows, columns, depth).
+// The including kernel defines what is declared below and a main that calls gemm(rows, columns, depth), or, for a sum of
+// products, gemm with the depth of each and their number; `product` then says whose operands are loaded.
 layout(local_size_x_id = 0) in;  // one axis, because lavapipe makes subgroups along x only
 layout(constant_id = 0) const uint WORKGROUP = 256;
 layout(constant_id = 1) const uint GX = 16;
@@ -28,29 +29,32 @@ void stage_b(uint k0, uint column0);
 // a[e] = A(row, k0 + e) and b[8 * j + e] = B(k0 + e, column0 + j), 0 from the depth on; the row is inside, columns
 // outside may get any value.
 float b[8 * TN];
+uint product = 0;
 void load_a(uint row, uint k0, out float a[8]);
 void load_b(uint k0, uint column0);
 void store(uint row, uint column, float value);
 
-void gemm_staged(uint rows, uint columns, uint depth) {
+void gemm_staged(uint rows, uint columns, uvec3 depths, uint products) {
   const uint lx = gl_LocalInvocationID.x % GX, ly = gl_LocalInvocationID.x / GX;
   const uint row0 = gl_WorkGroupID.y * BM, column0 = gl_WorkGroupID.x * BN;
   float sum[TM * TN];
   [[unroll]] for (uint i = 0; i < TM * TN; ++i) sum[i] = 0.0;
-  for (uint k0 = 0; k0 < depth; k0 += BK) {
-    stage_a(row0, k0);
-    stage_b(k0, column0);
-    barrier();
-    for (uint k = 0; k < BK; ++k) {
-      float a[TM];
-      float b_row[TN];
-      [[unroll]] for (uint i = 0; i < TM; ++i) a[i] = a_tile[k * BM + ly + GY * i];
-      [[unroll]] for (uint j = 0; j < TN; ++j) b_row[j] = b_tile[k * BN + lx + GX * j];
-      [[unroll]] for (uint i = 0; i < TM; ++i) {
-        [[unroll]] for (uint j = 0; j < TN; ++j) sum[i * TN + j] += a[i] * b_row[j];
+  for (product = 0; product < products; ++product) {
+    for (uint k0 = 0; k0 < depths[product]; k0 += BK) {
+      stage_a(row0, k0);
+      stage_b(k0, column0);
+      barrier();
+      for (uint k = 0; k < BK; ++k) {
+        float a[TM];
+        float b_row[TN];
+        [[unroll]] for (uint i = 0; i < TM; ++i) a[i] = a_tile[k * BM + ly + GY * i];
+        [[unroll]] for (uint j = 0; j < TN; ++j) b_row[j] = b_tile[k * BN + lx + GX * j];
+        [[unroll]] for (uint i = 0; i < TM; ++i) {
+          [[unroll]] for (uint j = 0; j < TN; ++j) sum[i * TN + j] += a[i] * b_row[j];
+        }
       }
+      barrier();
     }
-    barrier();
   }
   [[unroll]] for (uint i = 0; i < TM; ++i) {
     [[unroll]] for (uint j = 0; j < TN; ++j) {
@@ -60,23 +64,25 @@ void gemm_staged(uint rows, uint columns, uint depth) {
   }
 }
 
-void gemm_direct(uint rows, uint columns, uint depth) {
+void gemm_direct(uint rows, uint columns, uvec3 depths, uint products) {
   const uint row0 = gl_WorkGroupID.y * BM + gl_LocalInvocationID.x / GX;
   const uint column0 = gl_WorkGroupID.x * BN + gl_LocalInvocationID.x % GX * TN;
   float sum[TM * TN];
   [[unroll]] for (uint i = 0; i < TM * TN; ++i) sum[i] = 0.0;
-  uint k0 = 0;
-  for (;;) {  // the condition at the end: lib/gemm_texels.glsl says why
-    load_b(k0, column0);
-    [[unroll]] for (uint i = 0; i < TM; ++i) {
-      float a[8];
-      load_a(min(row0 + GY * i, rows - 1), k0, a);
-      [[unroll]] for (uint j = 0; j < TN; ++j) {
-        [[unroll]] for (uint e = 0; e < 8; ++e) sum[i * TN + j] += a[e] * b[8 * j + e];
+  for (product = 0; product < products; ++product) {
+    uint k0 = 0;
+    for (;;) {  // the condition at the end: lib/gemm_texels.glsl says why
+      load_b(k0, column0);
+      [[unroll]] for (uint i = 0; i < TM; ++i) {
+        float a[8];
+        load_a(min(row0 + GY * i, rows - 1), k0, a);
+        [[unroll]] for (uint j = 0; j < TN; ++j) {
+          [[unroll]] for (uint e = 0; e < 8; ++e) sum[i * TN + j] += a[e] * b[8 * j + e];
+        }
       }
+      k0 += 8;
+      if (k0 >= depths[product]) break;
     }
-    k0 += 8;
-    if (k0 >= depth) break;
   }
   [[unroll]] for (uint i = 0; i < TM; ++i) {
     [[unroll]] for (uint j = 0; j < TN; ++j) {
@@ -86,10 +92,12 @@ void gemm_direct(uint rows, uint columns, uint depth) {
   }
 }
 
-void gemm(uint rows, uint columns, uint depth) {
+void gemm(uint rows, uint columns, uvec3 depths, uint products) {
   if (BK > 0) {
-    gemm_staged(rows, columns, depth);
+    gemm_staged(rows, columns, depths, products);
   } else {
-    gemm_direct(rows, columns, depth);
+    gemm_direct(rows, columns, depths, products);
   }
 }
+
+void gemm(uint rows, uint columns, uint depth) { gemm(rows, columns, uvec3(depth), 1); }

@@ -9,7 +9,8 @@
 // Results leave through shared memory too, so that stores are contiguous and edges are cut element by element.
 //
 // The including kernel defines A_ALONG_K and B_ALONG_K before this file, and after it what is declared below and a main
-// that calls gemm(rows, columns, depth).
+// that calls gemm(rows, columns, depth), or, for a sum of products, gemm with the depth of each and their number;
+// `product` then says whose runs are read.
 #include "operand.glsl"
 
 layout(local_size_x_id = 0) in;
@@ -53,6 +54,7 @@ shared OPERAND4 b_tile[B_OUTER * B_STRIDE];
 shared float results[WORKGROUP / SUBGROUP * M * N];
 
 // Eight values that follow each other in memory, from the inner index on; 0 outside of the matrix.
+uint product = 0;
 void a_run(uint outer, uint inner, out vec4 low, out vec4 high);
 void b_run(uint outer, uint inner, out vec4 low, out vec4 high);
 void store(uint row, uint column, float value);
@@ -92,7 +94,7 @@ void stage_b(uint outer0, uint inner0) {
   }
 }
 
-void gemm(uint rows, uint columns, uint depth) {
+void gemm(uint rows, uint columns, uvec3 depths, uint products) {
   const uint row0 = gl_WorkGroupID.y * BM, column0 = gl_WorkGroupID.x * BN;
   const uint of_row = gl_SubgroupID / SUBGROUP_COLUMNS * (FR * M);  // the subgroup's part of the tile
   const uint of_column = gl_SubgroupID % SUBGROUP_COLUMNS * (FC * N);
@@ -100,30 +102,32 @@ void gemm(uint rows, uint columns, uint depth) {
   [[unroll]] for (uint i = 0; i < FR * FC; ++i) {
     sum[i] = coopmat<float, gl_ScopeSubgroup, M, N, gl_MatrixUseAccumulator>(0.0);
   }
-  for (uint k0 = 0; k0 < depth; k0 += BK) {
+  for (product = 0; product < products; ++product) {
+    for (uint k0 = 0; k0 < depths[product]; k0 += BK) {
 #if A_ALONG_K
-    stage_a(row0, k0);
+      stage_a(row0, k0);
 #else
-    stage_a(k0, row0);
+      stage_a(k0, row0);
 #endif
 #if B_ALONG_K
-    stage_b(column0, k0);
+      stage_b(column0, k0);
 #else
-    stage_b(k0, column0);
+      stage_b(k0, column0);
 #endif
-    barrier();
-    [[unroll]] for (uint k = 0; k < BK; k += K) {
-      coopmat<OPERAND1, gl_ScopeSubgroup, M, K, gl_MatrixUseA> a[FR];
-      [[unroll]] for (uint i = 0; i < FR; ++i) {
-        coopMatLoad(a[i], a_tile, A_AT(of_row + i * M, k), A_STRIDE, A_LAYOUT);
+      barrier();
+      [[unroll]] for (uint k = 0; k < BK; k += K) {
+        coopmat<OPERAND1, gl_ScopeSubgroup, M, K, gl_MatrixUseA> a[FR];
+        [[unroll]] for (uint i = 0; i < FR; ++i) {
+          coopMatLoad(a[i], a_tile, A_AT(of_row + i * M, k), A_STRIDE, A_LAYOUT);
+        }
+        [[unroll]] for (uint j = 0; j < FC; ++j) {
+          coopmat<OPERAND1, gl_ScopeSubgroup, K, N, gl_MatrixUseB> b;
+          coopMatLoad(b, b_tile, B_AT(k, of_column + j * N), B_STRIDE, B_LAYOUT);
+          [[unroll]] for (uint i = 0; i < FR; ++i) sum[i * FC + j] = coopMatMulAdd(a[i], b, sum[i * FC + j]);
+        }
       }
-      [[unroll]] for (uint j = 0; j < FC; ++j) {
-        coopmat<OPERAND1, gl_ScopeSubgroup, K, N, gl_MatrixUseB> b;
-        coopMatLoad(b, b_tile, B_AT(k, of_column + j * N), B_STRIDE, B_LAYOUT);
-        [[unroll]] for (uint i = 0; i < FR; ++i) sum[i * FC + j] = coopMatMulAdd(a[i], b, sum[i * FC + j]);
-      }
+      barrier();
     }
-    barrier();
   }
   const uint own = gl_SubgroupID * M * N;
   [[unroll]] for (uint i = 0; i < FR; ++i) {
@@ -138,3 +142,5 @@ void gemm(uint rows, uint columns, uint depth) {
     }
   }
 }
+
+void gemm(uint rows, uint columns, uint depth) { gemm(rows, columns, uvec3(depth), 1); }

@@ -1,9 +1,10 @@
 // Reading a quantised matrix (src/tensor/quantized_matrix.h): w[i,j] = scale · (q − zero) in fp32, or
-// scale · q + offset where OFFSET. The including kernel defines BITS, RUNS (whether groups are whole runs of eight columns), OFFSET, the buffers codes and grid
-// and the push constants args (shaders/quant_matmul.h) before this file.
+// scale · q + offset where OFFSET. The including kernel defines BITS, RUNS (whether groups are whole runs of eight columns),
+// OFFSET, PART (which of the dispatch's matrices), the buffers codes and grid and the push constants args
+// (shaders/quant_matmul.h) before this file.
 
 uint grid_word(uint row, uint column) {
-  return grid[row * (args.inputs / args.group_size) + column / args.group_size];
+  return grid[args.grid_at[PART] + row * (args.inputs / args.group_size) + column / args.group_size];
 }
 
 // Eight consecutive weights of a row from `first`, a multiple of 8; 0 beyond the last column. `of_group`: the grid word
@@ -12,7 +13,7 @@ uint grid_word(uint row, uint column) {
 void dequantise8(uint row, uint first, uint of_group, out float w[8]) {
   const uint count = min(args.inputs - first, 8);
   const uint bit = first * BITS;
-  const uint word = row * args.words_per_row + bit / 32, shift = bit % 32;
+  const uint word = args.codes_at[PART] + row * args.words_per_row + bit / 32, shift = bit % 32;
   uint low = codes[word] >> shift, high = 0;
   if (BITS == 3 && shift + 3 * count > 32) low |= codes[word + 1] << (32 - shift);
   if (BITS == 8 && count > 4) high = codes[word + 1];

@@ -4,7 +4,7 @@
 
 void weight_run(uint row, uint first, out vec4 low, out vec4 high) {
   low = high = vec4(0.0);
-  if (row >= args.outputs || first >= args.inputs) return;
+  if (row >= args.outputs[PART] || first >= args.inputs) return;
   float run[8];
   dequantise8(row, first, RUNS ? grid_word(row, first) : 0, run);
   low = vec4(run[0], run[1], run[2], run[3]);

@@ -5,7 +5,6 @@
 #include "base/error.h"
 #include "ops/gather_columns.h"
 #include "ops/matmul.h"
-#include "ops/quant_matmul.h"
 
 namespace walsh {
 
@@ -24,15 +23,24 @@ Tensor Linear::reordered_for(const Tensor& x) const {
   return {reordered_.memory.part(0, rows * columns * 4), DType::f32, {rows, columns}};
 }
 
+std::vector<QuantPart> Linear::quantized_parts(std::span<const Tensor> y) const {
+  std::vector<QuantPart> parts;
+  for (std::size_t i = 0; i < weights_.size(); ++i) {
+    const BaseWeight& w = weights_[i];
+    if (!w.is_quantized() || w.input_of) return {};
+    parts.push_back({y[i], w.quantized, w.bias});
+  }
+  return parts;
+}
+
 void Linear::forward_base(vk::Recorder& rec, std::span<const Tensor> y, const Tensor& x) const {
+  if (const auto parts = quantized_parts(y); !parts.empty()) return quant_matmul_forward(rec, parts, x);
   for (std::size_t i = 0; i < weights_.size(); ++i) {
     const BaseWeight& w = weights_[i];
     if (w.input_of) {
       const Tensor ordered = reordered_for(x);
       gather_columns(rec, ordered, x, w.input_of);
       quant_matmul_forward(rec, y[i], ordered, w.quantized, w.bias);
-    } else if (w.is_quantized()) {
-      quant_matmul_forward(rec, y[i], x, w.quantized, w.bias);
     } else {
       matmul_forward(rec, y[i], x, w.dense, w.bias);
     }
@@ -40,6 +48,7 @@ void Linear::forward_base(vk::Recorder& rec, std::span<const Tensor> y, const Te
 }
 
 void Linear::backward_base(vk::Recorder& rec, const Tensor& dx, std::span<const Tensor> dy) const {
+  if (const auto parts = quantized_parts(dy); !parts.empty()) return quant_matmul_backward(rec, dx, parts);
   for (std::size_t i = 0; i < weights_.size(); ++i) {
     const BaseWeight& w = weights_[i];
     const bool accumulate = i > 0;
@@ -47,8 +56,6 @@ void Linear::backward_base(vk::Recorder& rec, const Tensor& dx, std::span<const 
       const Tensor ordered = reordered_for(dx);
       quant_matmul_backward(rec, ordered, dy[i], w.quantized);
       gather_columns(rec, dx, ordered, w.position, accumulate);
-    } else if (w.is_quantized()) {
-      quant_matmul_backward(rec, dx, dy[i], w.quantized, accumulate);
     } else {
       matmul_backward(rec, dx, dy[i], w.dense, accumulate);
     }

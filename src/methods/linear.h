@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "ops/quant_matmul.h"
 #include "tensor/quantized_tensor.h"
 #include "tensor/tensor.h"
 #include "vk/recorder.h"
@@ -75,6 +76,8 @@ class Linear {
 
  private:
   Tensor reordered_for(const Tensor& x) const;
+  /// The base's products with y or dy, if all weights are quantised and in the order of the inputs.
+  std::vector<QuantPart> quantized_parts(std::span<const Tensor> y) const;
   Tensor reordered_;
 };
 

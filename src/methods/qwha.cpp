@@ -24,6 +24,29 @@ Tensor shaped(const Tensor& scratch, std::uint64_t rows, std::uint64_t columns) 
   return {scratch.memory.part(0, rows * columns * 4), DType::f32, {rows, columns}};
 }
 
+// Cuts a scratch tensor into f32 tensors, one behind the other.
+class Cutter {
+ public:
+  explicit Cutter(const Tensor& scratch) : left_(scratch.memory) {}
+
+  bool has_room(std::uint64_t rows, std::uint64_t columns) const {
+    return bytes(rows, columns) <= left_.size;
+  }
+  Tensor cut(std::uint64_t rows, std::uint64_t columns) {
+    const std::uint64_t taken = bytes(rows, columns);
+    require(taken <= left_.size, "qwha: a pass wants {} bytes of scratch, {} are left", taken, left_.size);
+    const Tensor tensor{left_.part(0, rows * columns * 4), DType::f32, {rows, columns}};
+    left_ = left_.part(taken, left_.size - taken);
+    return tensor;
+  }
+
+ private:
+  static std::uint64_t bytes(std::uint64_t rows, std::uint64_t columns) {
+    return (rows * columns * 4 + vk::Arena::alignment - 1) / vk::Arena::alignment * vk::Arena::alignment;
+  }
+  vk::Slice left_;
+};
+
 class QwhaLinear final : public Linear {
  public:
   /// `adapters[i]`: index of weight i's adapter in the method, or none.
@@ -38,11 +61,12 @@ class QwhaLinear final : public Linear {
       return;
     }
     forward_base(rec, y, x);
-    const Tensor xt = transposed(rec, transform_input(rec, x));
-    for (std::size_t i = 0; i < weights_.size(); ++i) {
-      if (const QwhaAdapter* a = adapter(i))
-        spmm_forward(rec, y[i], xt, a->values.value, a->support, a->alpha, true);
-    }
+    Cutter scratch(method_.scratch().activations);
+    const Tensor xt = transposed(rec, transform_input(rec, x, scratch), scratch);
+    std::vector<SparsePart> parts;
+    for (std::size_t i = 0; i < weights_.size(); ++i)
+      if (const QwhaAdapter* a = adapter(i)) parts.push_back({y[i], a->values.value, a->support, a->alpha});
+    spmm_forward(rec, parts, xt, true);
   }
 
   void backward(Recorder& rec, const Tensor& dx, std::span<const Tensor> dy, const Tensor& x) override {
@@ -54,22 +78,21 @@ class QwhaLinear final : public Linear {
     }
     if (!any()) return;
     const bool sampled = method_.options().gradient == QwhaGradient::sampled, spread = dx && !weights;
-    const Tensor transformed = transform_input(rec, x);
-    const Tensor xt = sampled ? transposed(rec, transformed) : Tensor{};
+    Cutter scratch(method_.scratch().activations);
+    const Tensor transformed = transform_input(rec, x, scratch);
+    const Tensor xt = sampled ? transposed(rec, transformed, scratch) : Tensor{};
     if (!sampled)
       for (std::size_t i = 0; i < weights_.size(); ++i)
         if (adapter(i)) gradient_by_tiles(rec, i, dy[i], transformed);
     if (!sampled && !spread) return;
-    const std::uint64_t T = x.shape[0], n = x.shape[1];
-    const Tensor spectrum = shaped(method_.scratch().transformed, T, n);  // Σ_i α_i·g_i·F_i
+    // Σ_i α_i·g_i·F_i, over x̃, which x̃ᵀ has replaced
+    const Tensor spectrum = shaped(method_.scratch().activations, x.shape[0], x.shape[1]);
     bool accumulate = false;
-    for (std::size_t i = 0; i < weights_.size(); ++i) {
-      const QwhaAdapter* a = adapter(i);
-      if (!a) continue;
-      const Tensor gt = shaped(method_.scratch().gradient_transposed, weights_[i].rows, T);
-      transpose(rec, gt, dy[i]);
-      if (sampled) sddmm(rec, a->values.gradient, gt, xt, a->support, a->alpha);
-      if (spread) spmm_backward(rec, spectrum, gt, a->values.value, a->support, a->alpha, accumulate);
+    for (std::size_t i = 0; i < weights_.size();) {
+      const Turn turn = transposed_gradients(rec, i, dy, scratch);
+      if (turn.values.empty()) break;
+      if (sampled) sddmm(rec, turn.gradients, xt);
+      if (spread) spmm_backward(rec, spectrum, turn.values, accumulate);
       accumulate = true;
     }
     if (!spread) return;
@@ -90,20 +113,42 @@ class QwhaLinear final : public Linear {
   }
   float norm() const { return static_cast<float>(1.0 / std::sqrt(static_cast<double>(weights_[0].columns))); }
 
-  // x̃ [T, n]; without a transform x
-  Tensor transform_input(Recorder& rec, const Tensor& x) const {
-    const Shape shape{x.shape[0], x.shape[1]};
-    if (!method_.options().hadamard) return x.view(shape);
-    const Tensor transformed = shaped(method_.scratch().transformed, shape[0], shape[1]);
+  // x̃ [T, n]; without a transform x, and its place in the scratch for what comes back
+  Tensor transform_input(Recorder& rec, const Tensor& x, Cutter& scratch) const {
+    const Tensor transformed = scratch.cut(x.shape[0], x.shape[1]);
+    if (!method_.options().hadamard) return x.view(transformed.shape);
     hadamard(rec, transformed, x, method_.transform(weights_[0].columns), false, norm());
     return transformed;
   }
 
-  Tensor transposed(Recorder& rec, const Tensor& transformed) const {
-    const Tensor xt =
-        shaped(method_.scratch().transformed_transposed, transformed.shape[1], transformed.shape[0]);
+  static Tensor transposed(Recorder& rec, const Tensor& transformed, Cutter& scratch) {
+    const Tensor xt = scratch.cut(transformed.shape[1], transformed.shape[0]);
     transpose(rec, xt, transformed);
     return xt;
+  }
+
+  // gᵀ of as many projections as the scratch holds at once.
+  struct Turn {
+    std::vector<SparsePart> values, gradients;
+  };
+
+  // Of the projections from `next` on, which moves behind them.
+  Turn transposed_gradients(Recorder& rec, std::size_t& next, std::span<const Tensor> dy,
+                            Cutter scratch) const {
+    Turn turn;
+    std::vector<Transposition> transpositions;
+    for (; next < weights_.size(); ++next) {
+      const QwhaAdapter* a = adapter(next);
+      if (!a) continue;
+      const std::uint64_t rows = weights_[next].rows, tokens = dy[next].shape.rows();
+      if (!turn.values.empty() && !scratch.has_room(rows, tokens)) break;
+      const Tensor gt = scratch.cut(rows, tokens);
+      transpositions.push_back({gt, dy[next]});
+      turn.values.push_back({gt, a->values.value, a->support, a->alpha});
+      turn.gradients.push_back({gt, a->values.gradient, a->support, a->alpha});
+    }
+    if (!transpositions.empty()) transpose(rec, transpositions);
+    return turn;
   }
 
   // A dense base, one whose columns stand in another order than F's, and a generated token keep F with the
@@ -169,8 +214,12 @@ class QwhaLinear final : public Linear {
 
 QwhaMethod::QwhaMethod(const MethodSetup& setup)
     : Method(setup), options_(qwha_options(setup.set, setup.seed)) {
-  const auto scratch = [&] { return reserve(setup.arena, DType::f32, {setup.tokens, setup.widest}); };
-  scratch_ = {scratch(), scratch(), scratch(), tile_rows(setup, 0), {}, {}};
+  // Room for x̃, x̃ᵀ and gᵀ of the widest projection, and so for gᵀ of several where they are narrower.
+  const std::uint64_t padding = 8 * vk::Arena::alignment / 4;
+  scratch_ = {reserve(setup.arena, DType::f32, {3 * std::uint64_t{setup.tokens} * setup.widest + padding}),
+              tile_rows(setup, 0),
+              {},
+              {}};
   const auto tile = [&] { return reserve(setup.arena, DType::f32, {scratch_.rows, setup.widest}); };
   const bool weights = options_.product == QwhaProduct::weights;
   if (weights || options_.gradient == QwhaGradient::dense) scratch_.tile = tile();

@@ -46,10 +46,8 @@ class QwhaMethod final : public Method {
 
   /// Tensors that any layer's pass may overwrite.
   struct Scratch {
-    Tensor transformed;             // x̃ [T, widest]; in the backward also g·F
-    Tensor transformed_transposed;  // x̃ᵀ [widest, T]
-    Tensor gradient_transposed;     // gᵀ [widest, T]
-    std::uint32_t rows = 0;         // of a tile
+    Tensor activations;      // x̃ [T, n], in the backward then g·F; x̃ᵀ [n, T]; gᵀ [m, T]
+    std::uint32_t rows = 0;  // of a tile
     Tensor tile, spectrum;  // [rows, widest]: of W' or of gᵀ·x̃; of α·F. Where the options want them
   };
   const Scratch& scratch() const { return scratch_; }

@@ -46,9 +46,10 @@ Activations::Activations(vk::Arena& arena, const ModelConfig& config, std::uint3
   s.projected = f32({T, C});
   s.activated = f32({T, I});
   if (training) {
-    for (Tensor* tensor : {&s.d_residual, &s.d_normed, &s.d_projected}) *tensor = f32({T, C});
-    for (Tensor* tensor : {&s.dq, &s.d_attended}) *tensor = f32({T, H, D});
+    for (Tensor* tensor : {&s.d_residual, &s.d_normed}) *tensor = f32({T, C});
+    s.dq = f32({T, H, D});
     for (Tensor* tensor : {&s.dk, &s.dv}) *tensor = f32({T, KV, D});
+    s.d_attended = f32({T, H, D});
     s.delta = f32({T, H});
     for (Tensor* tensor : {&s.d_gate, &s.d_up, &s.d_activated}) *tensor = f32({T, I});
   }

@@ -38,7 +38,7 @@ struct Scratch {
   Tensor projected;                   // [T, C]
   Tensor activated;                   // [T, I]
   // backward only
-  Tensor d_residual, d_normed, d_projected;  // [T, C]
+  Tensor d_residual, d_normed;  // [T, C]
   Tensor dq, dk, dv, d_attended, delta;
   Tensor d_gate, d_up, d_activated;  // [T, I]
 };

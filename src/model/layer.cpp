@@ -18,11 +18,11 @@ const AttentionRanges& ranges(const LayerWeights& layer, const Inputs& in) {
   return layer.windowed ? in.windowed : in.full;
 }
 
-// dx, and the norm's own gradient where it is trained; dx may be dy.
+// dx or dx += it, and the norm's own gradient where it is trained; dx may be dy.
 void norm_backward(Recorder& rec, const Tensor& dx, const Tensor& dy, const Tensor& x, const Tensor& rstd,
-                   const Weight& weight) {
+                   const Weight& weight, bool accumulate = false) {
   if (weight.gradient) rmsnorm_backward_weight(rec, weight.gradient, dy, x, rstd);
-  rmsnorm_backward(rec, dx, dy, x, rstd, weight);
+  rmsnorm_backward(rec, dx, dy, x, rstd, weight, accumulate);
 }
 
 }  // namespace
@@ -44,8 +44,7 @@ void layer_forward(Recorder& rec, const LayerContext& model, const LayerWeights&
     rmsnorm_forward(rec, a.q, a.q_rstd, a.q_raw, w.q_norm, c.rms_eps);
     rmsnorm_forward(rec, a.k, a.k_rstd, a.k_raw, w.k_norm, c.rms_eps);
   }
-  rope_forward(rec, a.q, in.positions, model.inverse_frequencies);
-  rope_forward(rec, a.k, in.positions, model.inverse_frequencies);
+  rope_forward(rec, std::array{a.q, a.k}, in.positions, model.inverse_frequencies);
   if (cache) {
     scatter_rows(rec, cache->k, a.k, in.positions);
     scatter_rows(rec, cache->v, a.v, in.positions);
@@ -53,10 +52,9 @@ void layer_forward(Recorder& rec, const LayerContext& model, const LayerWeights&
   attention_forward(rec, a.attended, a.lse, a.q, cache ? cache->k : a.k, cache ? cache->v : a.v,
                     ranges(w, in), scale(c));
   w.o->forward(rec, std::array{s.projected}, a.attended.view(q_flat));
-  add(rec, a.middle, x, s.projected);
 
   // middle → y = middle + mlp(norm(middle))
-  rmsnorm_forward(rec, s.mlp_input, a.mlp_rstd, a.middle, w.mlp_norm, c.rms_eps);
+  rmsnorm_forward(rec, s.mlp_input, a.mlp_rstd, x, w.mlp_norm, c.rms_eps, s.projected, a.middle);
   w.gate_up->forward(rec, std::array{a.gate, a.up}, s.mlp_input);
   if (!y) return;
   swiglu_forward(rec, s.activated, a.gate, a.up);
@@ -76,15 +74,13 @@ void layer_backward(Recorder& rec, const LayerContext& model, const LayerWeights
   swiglu_backward(rec, s.d_gate, s.d_up, s.d_activated, a.gate, a.up);
   rmsnorm_forward(rec, s.mlp_input, a.mlp_rstd, a.middle, w.mlp_norm, c.rms_eps);
   w.gate_up->backward(rec, s.d_normed, std::array{s.d_gate, s.d_up}, s.mlp_input);
-  norm_backward(rec, s.d_projected, s.d_normed, a.middle, a.mlp_rstd, w.mlp_norm);
-  add(rec, s.d_residual, s.d_residual, s.d_projected);
+  norm_backward(rec, s.d_residual, s.d_normed, a.middle, a.mlp_rstd, w.mlp_norm, true);
 
   // middle = x + o(attention(qkv(norm(x))))
   w.o->backward(rec, s.d_attended.view(q_flat), std::array{s.d_residual}, a.attended.view(q_flat));
   attention_backward(rec, s.dq, s.dk, s.dv, s.delta, s.d_attended, a.attended, a.lse, a.q, a.k, a.v,
                      ranges(w, in), scale(c));
-  rope_backward(rec, s.dq, in.positions, model.inverse_frequencies);
-  rope_backward(rec, s.dk, in.positions, model.inverse_frequencies);
+  rope_backward(rec, std::array{s.dq, s.dk}, in.positions, model.inverse_frequencies);
   if (c.qk_norm) {
     norm_backward(rec, s.dq, s.dq, a.q_raw, a.q_rstd, w.q_norm);
     norm_backward(rec, s.dk, s.dk, a.k_raw, a.k_rstd, w.k_norm);
@@ -94,8 +90,7 @@ void layer_backward(Recorder& rec, const LayerContext& model, const LayerWeights
   w.qkv->backward(rec, d_normed, std::array{s.dq.view(q_flat), s.dk.view(kv_flat), s.dv.view(kv_flat)},
                   s.attention_input);
   if (!input_gradient) return;
-  norm_backward(rec, s.d_projected, s.d_normed, x, a.attention_rstd, w.attention_norm);
-  add(rec, s.d_residual, s.d_residual, s.d_projected);
+  norm_backward(rec, s.d_residual, s.d_normed, x, a.attention_rstd, w.attention_norm, true);
 }
 
 }  // namespace walsh

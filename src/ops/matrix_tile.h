@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "ops/op.h"
+#include "ops/parts.h"
 #include "vk/matrices.h"
 
 namespace walsh {
@@ -30,12 +30,12 @@ struct MatrixTile {
 std::optional<MatrixTile> choose_matrix_tile(Recorder& rec, std::uint64_t rows, std::uint64_t columns);
 
 /// Dispatches `kernel` in the variant of the tile's operands. `widths`: the lengths of all rows that it
-/// reads; `more`: its constants behind those of the tile.
+/// reads; `more`: its constants behind those of the tile; `parts`: products of that size at most.
 template <typename Args>
 void dispatch_matrices(Recorder& rec, const std::string& kernel, std::initializer_list<vk::Slice> buffers,
                        const Args& args, const MatrixTile& tile, std::uint64_t rows, std::uint64_t columns,
-                       std::initializer_list<std::uint64_t> widths,
-                       std::initializer_list<std::uint32_t> more = {}) {
+                       const std::vector<std::uint64_t>& widths,
+                       std::initializer_list<std::uint32_t> more = {}, std::size_t parts = 1) {
   const bool whole =
       std::ranges::all_of(widths, [](std::uint64_t width) { return width % 8 == 0; }) &&
       std::ranges::all_of(buffers, [](const vk::Slice& slice) { return slice.offset % 16 == 0; });
@@ -43,7 +43,7 @@ void dispatch_matrices(Recorder& rec, const std::string& kernel, std::initialize
       tile.workgroup(),   tile.subgroup,    tile.shape.m,        tile.shape.n, tile.shape.k,
       tile.subgroup_rows, tile.matrix_rows, tile.matrix_columns, tile.bk,      whole};
   constants.insert(constants.end(), more);
-  const Groups groups = groups_for_tiles({columns, rows}, {tile.columns(), tile.rows()});
+  const Groups groups = each(groups_for_tiles({columns, rows}, {tile.columns(), tile.rows()}), parts);
   rec.dispatch(kernel + (tile.operands == vk::Precision::fp16 ? ".f16" : ".bf16"),
                std::span(buffers.begin(), buffers.size()), &args, sizeof(Args), groups, constants);
 }

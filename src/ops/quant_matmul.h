@@ -3,6 +3,8 @@
 // m]; all leading axes are tokens.
 #pragma once
 
+#include <span>
+
 #include "ops/op.h"
 #include "tensor/quantized_tensor.h"
 
@@ -18,5 +20,19 @@ void quant_matmul_backward(Recorder& rec, const Tensor& dx, const Tensor& dy, co
 
 /// w = W_q, f32 [m, n]
 void dequantize(Recorder& rec, const Tensor& w, const QuantizedTensor& q);
+
+/// One of several products with weights that have as many columns.
+struct QuantPart {
+  Tensor y;  // of a forward; dy of a backward
+  QuantizedTensor w;
+  Tensor bias;  // f32 [m], or empty
+};
+
+/// y_i = x W_iᵀ (+ bias_i) for every part. One dispatch where their grids, their memory and the device allow.
+void quant_matmul_forward(Recorder& rec, std::span<const QuantPart> parts, const Tensor& x);
+
+/// dx = Σ_i dy_i W_i, likewise.
+void quant_matmul_backward(Recorder& rec, const Tensor& dx, std::span<const QuantPart> parts,
+                           bool accumulate = false);
 
 }  // namespace walsh

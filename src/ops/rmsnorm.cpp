@@ -20,25 +20,31 @@ Groups groups_for(const Values& values, const Tensor& x) {
 }  // namespace
 
 void rmsnorm_forward(Recorder& rec, const Tensor& y, const Tensor& rstd, const Tensor& x,
-                     const Tensor& weight, float epsilon) {
+                     const Tensor& weight, float epsilon, const Tensor& addend, const Tensor& sum) {
   expect("rmsnorm_forward", "y", y, DType::f32, x.shape);
   expect("rmsnorm_forward", "rstd", rstd, DType::f32, {x.shape.rows()});
   expect("rmsnorm_forward", "x", x, DType::f32, x.shape);
   expect("rmsnorm_forward", "weight", weight, DType::f32, {x.shape.back()});
-  const Values values = choose_values(rec, "rmsnorm_forward", x.shape.back(), {x, weight});
-  rec.dispatch(values.kernel, {y, rstd, x, weight}, arguments(x, values.floats, epsilon),
-               groups_for(values, x));
+  const bool add = static_cast<bool>(addend);
+  if (add) {
+    expect("rmsnorm_forward", "addend", addend, DType::f32, x.shape);
+    expect("rmsnorm_forward", "sum", sum, DType::f32, x.shape);
+  }
+  const Values values = choose_values(rec, "rmsnorm_forward", x.shape.back(), {x, weight, add ? addend : x});
+  rec.dispatch(values.kernel, {y, rstd, x, weight, add ? addend : x, add ? sum : y},
+               arguments(x, values.floats, epsilon), groups_for(values, x), {add});
 }
 
 void rmsnorm_backward(Recorder& rec, const Tensor& dx, const Tensor& dy, const Tensor& x, const Tensor& rstd,
-                      const Tensor& weight) {
+                      const Tensor& weight, bool accumulate) {
   expect("rmsnorm_backward", "dx", dx, DType::f32, x.shape);
   expect("rmsnorm_backward", "dy", dy, DType::f32, x.shape);
   expect("rmsnorm_backward", "x", x, DType::f32, x.shape);
   expect("rmsnorm_backward", "rstd", rstd, DType::f32, {x.shape.rows()});
   expect("rmsnorm_backward", "weight", weight, DType::f32, {x.shape.back()});
-  const Values values = choose_values(rec, "rmsnorm_backward", x.shape.back(), {dy, x, weight});
-  rec.dispatch(values.kernel, {dx, dy, x, rstd, weight}, arguments(x, values.floats), groups_for(values, x));
+  const Values values = choose_values(rec, "rmsnorm_backward", x.shape.back(), {dy, x, weight, dx});
+  rec.dispatch(values.kernel, {dx, dy, x, rstd, weight, accumulate ? dx : x}, arguments(x, values.floats),
+               groups_for(values, x), {accumulate});
 }
 
 void rmsnorm_backward_weight(Recorder& rec, const Tensor& dweight, const Tensor& dy, const Tensor& x,

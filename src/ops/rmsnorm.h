@@ -7,13 +7,14 @@
 
 namespace walsh {
 
-/// y, x: f32 [..., width]; rstd: f32 [rows], kept for the backward; weight: f32 [width].
+/// y, x: f32 [..., width]; rstd: f32 [rows], kept for the backward; weight: f32 [width]. With an addend, of
+/// sum = x + addend, which is written too.
 void rmsnorm_forward(Recorder& rec, const Tensor& y, const Tensor& rstd, const Tensor& x,
-                     const Tensor& weight, float epsilon);
+                     const Tensor& weight, float epsilon, const Tensor& addend = {}, const Tensor& sum = {});
 
-/// dx = the gradient of x. dx, dy, x: f32 [..., width].
+/// dx = the gradient of x, or dx += that. dx, dy, x: f32 [..., width].
 void rmsnorm_backward(Recorder& rec, const Tensor& dx, const Tensor& dy, const Tensor& x, const Tensor& rstd,
-                      const Tensor& weight);
+                      const Tensor& weight, bool accumulate = false);
 
 /// dweight += the gradient of weight, f32 [width].
 void rmsnorm_backward_weight(Recorder& rec, const Tensor& dweight, const Tensor& dy, const Tensor& x,

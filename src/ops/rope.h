@@ -6,14 +6,18 @@
 // Angles are exact to fp32 for positions below 2^24 and angles up to 2^17.
 #pragma once
 
+#include <span>
+
 #include "ops/op.h"
 
 namespace walsh {
 
-void rope_forward(Recorder& rec, const Tensor& x, const Tensor& positions, const Tensor& inverse_frequencies);
+/// Of several x, queries and keys, whose heads are as wide; one dispatch where their memory allows.
+void rope_forward(Recorder& rec, std::span<const Tensor> x, const Tensor& positions,
+                  const Tensor& inverse_frequencies);
 
 /// The inverse rotation: turns the gradient of the result into the gradient of x, in place.
-void rope_backward(Recorder& rec, const Tensor& dx, const Tensor& positions,
+void rope_backward(Recorder& rec, std::span<const Tensor> dx, const Tensor& positions,
                    const Tensor& inverse_frequencies);
 
 }  // namespace walsh

@@ -5,16 +5,31 @@
 // of contiguous words. The result is in the ordinary layout. Sums run in the order of the indices.
 #pragma once
 
+#include <span>
+
 #include "ops/op.h"
 #include "tensor/sparse_matrix.h"
 
 namespace walsh {
 
-/// y: f32 [T, m]; xt: f32 [n, T]; values: f32 [nonzeros] in row order.
+/// One of several sparse matrices with as many columns.
+struct SparsePart {
+  Tensor outputs;  // y f32 [T, m], or dyᵀ f32 [m, T]
+  Tensor values;   // f32 [nonzeros] in row order
+  SparseTensor f;
+  float scale;
+};
+
+/// y_i (+)= scale_i · x·F_iᵀ for every part; xt: f32 [n, T]. One dispatch where their memory and the device
+/// allow.
+void spmm_forward(Recorder& rec, std::span<const SparsePart> parts, const Tensor& xt, bool accumulate);
+
+/// dx (+)= Σ_i scale_i · dy_i·F_i. dx: f32 [T, n].
+void spmm_backward(Recorder& rec, const Tensor& dx, std::span<const SparsePart> parts, bool accumulate);
+
+/// The same with one part.
 void spmm_forward(Recorder& rec, const Tensor& y, const Tensor& xt, const Tensor& values,
                   const SparseTensor& f, float scale, bool accumulate);
-
-/// dx: f32 [T, n]; dyt: f32 [m, T].
 void spmm_backward(Recorder& rec, const Tensor& dx, const Tensor& dyt, const Tensor& values,
                    const SparseTensor& f, float scale, bool accumulate);
 

@@ -31,6 +31,7 @@ enum Op : std::uint32_t {
 };
 enum Decoration : std::uint32_t {
   spec_id = 1,
+  array_stride = 6,
   built_in = 11,
   non_writable = 24,
   non_readable = 25,
@@ -47,7 +48,11 @@ struct Parsed {
   std::map<std::uint32_t, std::map<std::uint32_t, std::map<std::uint32_t, std::uint32_t>>> member_decorations;
   std::map<std::uint32_t, std::vector<std::uint32_t>> structs;  // id -> member types
   std::map<std::uint32_t, std::uint32_t> pointers;              // id -> pointee
-  std::map<std::uint32_t, std::uint32_t> scalars;               // id -> bytes
+  struct Array {
+    std::uint32_t element, length;  // a type and a constant
+  };
+  std::map<std::uint32_t, Array> arrays;
+  std::map<std::uint32_t, std::uint32_t> scalars;  // id -> bytes
   std::set<std::uint32_t> floats;
   std::map<std::uint32_t, bool> texel_buffers;       // id -> whether of floats
   std::map<std::uint32_t, std::uint32_t> constants;  // id -> value
@@ -70,6 +75,7 @@ std::uint32_t least_length(std::uint32_t op) {
     case op_spec_constant_composite:
       return 3;
     case op_member_decorate:
+    case op_type_array:
     case op_type_pointer:
     case op_constant:
     case op_spec_constant:
@@ -112,6 +118,9 @@ Parsed parse(std::string_view name, std::span<const std::uint32_t> words) {
       case op_type_struct:
         out.structs[operand[0]].assign(operand.begin() + 1, operand.end());
         break;
+      case op_type_array:
+        out.arrays[operand[0]] = {operand[1], operand[2]};
+        break;
       case op_type_pointer:
         out.pointers[operand[0]] = operand[2];
         break;
@@ -141,16 +150,23 @@ Parsed parse(std::string_view name, std::span<const std::uint32_t> words) {
   return out;
 }
 
-// Bytes of a push-constant type; the conventions allow structs of 4-byte scalars only.
+// Bytes of a push-constant type; the conventions allow structs of 4-byte scalars and arrays of them only.
 std::uint32_t push_size(std::string_view name, Parsed& module, std::uint32_t type) {
   if (const auto scalar = module.scalars.find(type); scalar != module.scalars.end()) {
     require(scalar->second == 4, "kernel {}: a push constant of {} bytes, expected 4-byte scalars", name,
             scalar->second);
     return 4;
   }
+  if (const auto array = module.arrays.find(type); array != module.arrays.end()) {
+    const std::uint32_t stride = module.decorations[type][array_stride];
+    require(push_size(name, module, array->second.element) == stride,
+            "kernel {}: an array among the push constants has elements {} bytes apart, expected 4", name,
+            stride);
+    return module.constants[array->second.length] * stride;
+  }
   const auto members = module.structs.find(type);
   require(members != module.structs.end(),
-          "kernel {}: push constants must be 4-byte scalars, not vectors or arrays", name);
+          "kernel {}: push constants must be 4-byte scalars or arrays of them, not vectors", name);
   std::uint32_t bytes = 0;
   for (std::uint32_t i = 0; i < members->second.size(); ++i) {
     const std::uint32_t begin = module.member_decorations[type][i][offset];

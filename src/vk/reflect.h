@@ -31,7 +31,7 @@ struct ModuleInterface {
 };
 
 /// Refuses a module that breaks walsh's conventions, naming it: bindings with gaps, push constants that are
-/// not 4-byte scalars or exceed 128 bytes.
+/// not 4-byte scalars or arrays of them, or exceed 128 bytes.
 ModuleInterface reflect(std::string_view name, std::span<const std::uint32_t> spirv);
 
 }  // namespace walsh::vk

@@ -1,5 +1,7 @@
 #include "ops/rope.h"
 
+#include <array>
+
 #include "ops/rope_reference.h"
 #include "tests/support/gpu.h"
 #include "tests/support/numbers.h"
@@ -53,8 +55,8 @@ TEST_P(RopeShapes, device_agrees_with_reference) {
   const Tensor forward = t.f32(shape, x), backward = t.f32(shape, x);
   const Tensor tp = t.u32({tokens}, positions), tf = t.f32({half}, f);
   test::run([&](Recorder& rec) {
-    rope_forward(rec, forward, tp, tf);
-    rope_backward(rec, backward, tp, tf);
+    rope_forward(rec, std::array{forward}, tp, tf);
+    rope_backward(rec, std::array{backward}, tp, tf);
   });
   std::vector<double> expected_forward = cast<double>(x), expected_backward = cast<double>(x), magnitude;
   reference::rope_forward(expected_forward, heads, width, positions, f);
@@ -83,7 +85,7 @@ TEST(rope, every_position_up_to_131072_turns_exactly) {
   for (std::size_t t = 0; t < tokens; ++t) x.insert(x.end(), {1, 1, 1, 1, 0, 0, 0, 0});
   test::Tensors t;
   const Tensor tx = t.f32({tokens, 1, 8}, x), tp = t.u32({tokens}, positions), tf = t.f32({4}, f);
-  test::run([&](Recorder& rec) { rope_forward(rec, tx, tp, tf); });
+  test::run([&](Recorder& rec) { rope_forward(rec, std::array{tx}, tp, tf); });
   std::vector<double> expected = cast<double>(x);
   reference::rope_forward(expected, 1, 8, positions, f);
   test::expect_close(test::read(tx), expected, 2, "(cos, sin)");
@@ -95,8 +97,8 @@ TEST(rope, backward_undoes_forward) {
   const Tensor tx = t.f32({4, 2, 64}, x), tp = t.u32({4}, {0, 5, 1000, 131072}),
                tf = t.f32({32}, frequencies(64));
   test::run([&](Recorder& rec) {
-    rope_forward(rec, tx, tp, tf);
-    rope_backward(rec, tx, tp, tf);
+    rope_forward(rec, std::array{tx}, tp, tf);
+    rope_backward(rec, std::array{tx}, tp, tf);
   });
   test::expect_close(test::read(tx), cast<double>(x), 4, "x");
 }
@@ -106,7 +108,7 @@ TEST(rope, refuses_a_wrong_shape_by_name) {
   const Tensor x = t.empty({2, 1, 8}), f = t.empty({3});
   vk::Recorder rec(test::device());
   try {
-    rope_forward(rec, x, t.u32({2}, {0, 1}), f);
+    rope_forward(rec, std::array{x}, t.u32({2}, {0, 1}), f);
     FAIL() << "accepted";
   } catch (const Error& error) {
     EXPECT_STREQ(error.what(), "rope_forward: inverse_frequencies has shape [3], expected [4]");

@@ -15,12 +15,12 @@ ModuleInterface reflect_module(const char* name) { return reflect(name, find_mod
 
 TEST(reflect, access_follows_readonly_and_writeonly) {
   const auto forward = reflect_module("rmsnorm_forward.floats");
-  ASSERT_EQ(forward.bindings.size(), 4u);
-  for (const std::size_t output : {0, 1}) {
+  ASSERT_EQ(forward.bindings.size(), 6u);
+  for (const std::size_t output : {0, 1, 5}) {
     EXPECT_FALSE(forward.bindings[output].reads);
     EXPECT_TRUE(forward.bindings[output].writes);
   }
-  for (const std::size_t input : {2, 3}) {
+  for (const std::size_t input : {2, 3, 4}) {
     EXPECT_TRUE(forward.bindings[input].reads);
     EXPECT_FALSE(forward.bindings[input].writes);
   }
@@ -126,13 +126,26 @@ TEST(reflect, refuses_a_gap_in_the_bindings) {
   EXPECT_EQ(refusal(assembly), "kernel hand: binding 1 is unused or missing");
 }
 
+TEST(reflect, arrays_of_push_constants) {
+  Assembly assembly;
+  assembly.member_offset(5, 0, 0).member_offset(5, 1, 4).op(71, {4, 6, 4}).op(21, {1, 32, 0});
+  assembly.op(43, {1, 2, 3}).op(28, {4, 1, 2}).op(30, {5, 1, 4}).push(50, 5);
+  EXPECT_EQ(reflect("hand", assembly.words()).push_bytes, 16u);
+}
+
 TEST(reflect, refuses_push_constants_that_could_drift) {
   Assembly vector;
   vector.member_offset(5, 0, 0).op(22, {1, 32}).op(23, {2, 1, 2}).op(30, {5, 2}).push(50, 5);
-  EXPECT_EQ(refusal(vector), "kernel hand: push constants must be 4-byte scalars, not vectors or arrays");
+  EXPECT_EQ(refusal(vector),
+            "kernel hand: push constants must be 4-byte scalars or arrays of them, not vectors");
   Assembly wide;
   wide.member_offset(5, 0, 0).op(21, {1, 64, 0}).op(30, {5, 1}).push(50, 5);
   EXPECT_EQ(refusal(wide), "kernel hand: a push constant of 8 bytes, expected 4-byte scalars");
+  Assembly spread;  // uint[3], its elements 16 bytes apart
+  spread.member_offset(5, 0, 0).op(71, {4, 6, 16}).op(21, {1, 32, 0}).op(43, {1, 2, 3});
+  spread.op(28, {4, 1, 2}).op(30, {5, 4}).push(50, 5);
+  EXPECT_EQ(refusal(spread),
+            "kernel hand: an array among the push constants has elements 16 bytes apart, expected 4");
   Assembly large;
   large.member_offset(5, 0, 0).member_offset(5, 1, 128).op(21, {1, 32, 0}).op(30, {5, 1, 1}).push(50, 5);
   EXPECT_EQ(refusal(large), "kernel hand: 132 bytes of push constants, the guaranteed limit is 128");

@@ -70,6 +70,68 @@ KernelCase make(TensorStore& store, bool backward, const Sizes& size) {
           }};
 }
 
+// Three products, a half and two quarters of the rows of one matrix, in one dispatch; y and dy hold one part
+// behind the other.
+KernelCase in_parts(TensorStore& store, bool backward, const Sizes& size) {
+  const auto [tokens, n, m, bits, group_size] = size;
+  const auto q =
+      std::make_shared<const QuantizedMatrix>(reference::random_quantized(m, n, bits, group_size, 1));
+  const QuantizedTensor tq = place(store, *q);
+  const auto outer = normal(tokens * m, 2), inner = normal(tokens * n, 3);
+  const Tensor ty = store.f32({m, tokens}, outer), tx = store.f32({tokens, n}, inner);
+  const std::vector<std::uint32_t> first{0, m / 2, m / 2 + m / 4, m};
+  std::vector<QuantPart> parts;
+  for (std::size_t i = 0; i + 1 < first.size(); ++i) {
+    const std::uint32_t rows = first[i + 1] - first[i];
+    QuantizedTensor part = tq;
+    part.codes = tq.codes.rows(first[i], rows);
+    part.grid = tq.grid.rows(first[i], rows);
+    part.rows = rows;
+    parts.push_back({ty.rows(first[i], rows).view({tokens, rows}), part, {}});
+  }
+  // Where y[t, row] lies in the memory of the parts.
+  const auto place_of = [first](std::uint64_t t, std::uint32_t row, std::uint64_t all_tokens) {
+    std::size_t i = 0;
+    while (row >= first[i + 1]) ++i;
+    return all_tokens * first[i] + t * (first[i + 1] - first[i]) + row - first[i];
+  };
+  return {.op = "quant_matmul",
+          .variant = fmt::format("{}, 3 parts", backward ? "backward" : "forward"),
+          .shape = fmt::format("{} x {} x {}", tokens, n, m),
+          .bytes = static_cast<double>(
+              4 * (tokens * (std::uint64_t{n} + m) + tq.codes.shape.elements() + tq.grid.shape.elements())),
+          .operations = 2.0 * static_cast<double>(tokens) * n * m,
+          .products = true,
+          .record =
+              [=](Recorder& rec) {
+                if (backward) {
+                  quant_matmul_backward(rec, tx, parts);
+                } else {
+                  quant_matmul_forward(rec, parts, tx);
+                }
+              },
+          .compare =
+              [=, &store] {
+                const std::vector<double> w = reference::dequantize<double>(*q);
+                if (backward) {
+                  std::vector<double> dy(tokens * m);
+                  for (std::uint64_t t = 0; t < tokens; ++t)
+                    for (std::uint32_t row = 0; row < m; ++row)
+                      dy[t * m + row] = outer[place_of(t, row, tokens)];
+                  return Comparison{store.read(tx), product(true, dy, w, size, false),
+                                    product(true, dy, w, size, true), static_cast<double>(m)};
+                }
+                const auto memory = store.read(ty);
+                std::vector<float> y(tokens * m);
+                for (std::uint64_t t = 0; t < tokens; ++t)
+                  for (std::uint32_t row = 0; row < m; ++row)
+                    y[t * m + row] = memory[place_of(t, row, tokens)];
+                const std::vector<double> x(inner.begin(), inner.end());
+                return Comparison{y, product(false, x, w, size, false), product(false, x, w, size, true),
+                                  static_cast<double>(n)};
+              }};
+}
+
 KernelCase dequantized(TensorStore& store, std::uint32_t rows, std::uint32_t columns, std::uint32_t bits,
                        std::uint32_t group_size) {
   const auto q = std::make_shared<const QuantizedMatrix>(
@@ -106,6 +168,8 @@ std::vector<KernelCase> cases(TensorStore& store, CaseSize size) {
         list.push_back(dequantized(store, 33, 320, bits, 64));
       }
       both({128, 128, 128, 4, 32});
+      for (const bool backward : {false, true})
+        list.push_back(in_parts(store, backward, {48, 320, 128, 4, 40}));
       break;
     case CaseSize::standard:
       both({512, 4096, 14336, 4, 64});

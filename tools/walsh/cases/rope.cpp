@@ -1,5 +1,6 @@
 #include "ops/rope.h"
 
+#include <array>
 #include <cmath>
 
 #include "kernel_case.h"
@@ -31,9 +32,9 @@ KernelCase turn(TensorStore& store, std::uint64_t tokens, std::uint64_t heads, s
               [=](Recorder& rec) {
                 rec.copy(tx, start);
                 if (backward) {
-                  rope_backward(rec, tx, tp, tf);
+                  rope_backward(rec, std::array{tx}, tp, tf);
                 } else {
-                  rope_forward(rec, tx, tp, tf);
+                  rope_forward(rec, std::array{tx}, tp, tf);
                 }
               },
           .compare =
