@@ -1,7 +1,7 @@
 #include "parts.h"
 
-// Arguments of the quant_matmul kernels: codes [outputs, words_per_row], see src/tensor/quantized_matrix.h. Of a forward
-// the parts are products of the same x, of a backward the products whose sum is dx.
+// Arguments of the quant_matmul kernels: codes [outputs, words_per_row], see src/tensor/quantized_matrix.h.
+// Of a forward the parts are products of the same x, of a backward the products whose sum is dx.
 struct QuantMatmulArgs {
   uint tokens;
   uint inputs;

@@ -1,7 +1,7 @@
 #include "parts.h"
 
-// Arguments of the sparse product kernels. The parts are products of one dense operand, each with a result, or products
-// that one result sums.
+// Arguments of the sparse product kernels. The parts are products of one dense operand, each with a result,
+// or products that one result sums.
 struct SpmmArgs {
   uint tokens;
   uint accumulate;           // 1: y += instead of y =

@@ -10,6 +10,7 @@
 #include "ops/matmul.h"
 #include "ops/quant_matmul.h"
 #include "ops/sddmm.h"
+#include "ops/sddmm_gathered.h"
 #include "ops/sparse_rows.h"
 #include "ops/spmm.h"
 #include "ops/transpose.h"
@@ -77,21 +78,26 @@ class QwhaLinear final : public Linear {
       backward_base(rec, dx, dy);
     }
     if (!any()) return;
-    const bool sampled = method_.options().gradient == QwhaGradient::sampled, spread = dx && !weights;
+    const QwhaGradient gradient = method_.options().gradient;
+    const bool dense = gradient == QwhaGradient::dense, spread = dx && !weights;
     Cutter scratch(method_.scratch().activations);
     const Tensor transformed = transform_input(rec, x, scratch);
-    const Tensor xt = sampled ? transposed(rec, transformed, scratch) : Tensor{};
-    if (!sampled)
+    const Tensor xt = dense ? Tensor{} : transposed(rec, transformed, scratch);
+    if (dense)
       for (std::size_t i = 0; i < weights_.size(); ++i)
         if (adapter(i)) gradient_by_tiles(rec, i, dy[i], transformed);
-    if (!sampled && !spread) return;
+    if (dense && !spread) return;
     // Σ_i α_i·g_i·F_i, over x̃, which x̃ᵀ has replaced
     const Tensor spectrum = shaped(method_.scratch().activations, x.shape[0], x.shape[1]);
     bool accumulate = false;
     for (std::size_t i = 0; i < weights_.size();) {
       const Turn turn = transposed_gradients(rec, i, dy, scratch);
       if (turn.values.empty()) break;
-      if (sampled) sddmm(rec, turn.gradients, xt);
+      if (gradient == QwhaGradient::sampled) sddmm(rec, turn.gradients, xt);
+      if (gradient == QwhaGradient::gathered)
+        for (std::size_t k = 0; k < turn.gradients.size(); ++k)
+          sddmm_gathered(rec, turn.gradients[k].values, turn.gradients[k].outputs, xt, turn.gradients[k].f,
+                         *turn.blocks[k], turn.gradients[k].scale);
       if (spread) spmm_backward(rec, spectrum, turn.values, accumulate);
       accumulate = true;
     }
@@ -130,6 +136,7 @@ class QwhaLinear final : public Linear {
   // gᵀ of as many projections as the scratch holds at once.
   struct Turn {
     std::vector<SparsePart> values, gradients;
+    std::vector<const SparseBlocks*> blocks;
   };
 
   // Of the projections from `next` on, which moves behind them.
@@ -146,6 +153,7 @@ class QwhaLinear final : public Linear {
       transpositions.push_back({gt, dy[next]});
       turn.values.push_back({gt, a->values.value, a->support, a->alpha});
       turn.gradients.push_back({gt, a->values.gradient, a->support, a->alpha});
+      turn.blocks.push_back(&a->blocks);
     }
     if (!transpositions.empty()) transpose(rec, transpositions);
     return turn;
@@ -238,6 +246,9 @@ std::unique_ptr<Linear> QwhaMethod::make_linear(std::vector<BaseWeight> weights)
     indices.emplace_back(adapters_.size());
     adapters_.push_back({.name = w.name,
                          .support = reserve_sparse(setup_.arena, w.rows, w.columns, budget),
+                         .blocks = options_.gradient == QwhaGradient::gathered
+                                       ? reserve_blocks(setup_.arena, w.rows, budget)
+                                       : SparseBlocks{},
                          .values = setup_.parameters.add(w.name, {budget}),
                          .alpha = static_cast<float>(qwha_alpha(w.rows, w.columns, options_.scale))});
   }
@@ -246,11 +257,13 @@ std::unique_ptr<Linear> QwhaMethod::make_linear(std::vector<BaseWeight> weights)
 
 void QwhaMethod::upload(vk::Device& device) {
   for (auto& [width, transform] : transforms_) transform.upload(device);
-  for (const QwhaAdapter& adapter : adapters_) {
+  for (QwhaAdapter& adapter : adapters_) {
     const auto found = starts_.find(adapter.name);
     if (found == starts_.end()) continue;
     const QwhaCoefficients& c = found->second;
-    walsh::upload(device, adapter.support, {c.rows, c.columns, c.row_ptr, c.col});
+    const SparseMatrix support{c.rows, c.columns, c.row_ptr, c.col};
+    walsh::upload(device, adapter.support, support);
+    if (adapter.blocks.block_ptr) walsh::upload(device, adapter.blocks, support);
   }
   starts_.clear();
 }

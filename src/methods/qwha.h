@@ -24,6 +24,7 @@ extern const MethodEntry qwha_method;
 struct QwhaAdapter {
   std::string name;  // of the module
   SparseTensor support;
+  SparseBlocks blocks;  // where the gradient is gathered
   Parameter values;  // c, in stored units
   float alpha = 0;
 };

@@ -9,7 +9,7 @@ constexpr std::string_view select_names[] = {"gram_diag", "magnitude", "omp", "o
 constexpr std::string_view budget_norm_names[] = {"weight", "activation", "magnitude"};
 constexpr std::string_view transform_names[] = {"none", "hadamard"};
 constexpr std::string_view product_names[] = {"activations", "weights"};
-constexpr std::string_view gradient_names[] = {"sampled", "dense"};
+constexpr std::string_view gradient_names[] = {"sampled", "dense", "gathered"};
 constexpr std::string_view init_names[] = {"fit", "zero"};
 
 struct Option {

@@ -38,8 +38,9 @@ enum class QwhaProduct : std::uint8_t {
 
 /// How the coefficients' gradient is taken.
 enum class QwhaGradient : std::uint8_t {
-  sampled,  // a product of length T a coefficient
-  dense,    // a tile of gᵀ·x̃ at a time, of which the coefficients' entries are kept
+  sampled,   // a product of length T a coefficient
+  dense,     // a tile of gᵀ·x̃ at a time, of which the coefficients' entries are kept
+  gathered,  // of 16 rows at a time, with the columns that one of them has
 };
 
 struct QwhaOptions {

@@ -1,5 +1,7 @@
 #include "tensor/sparse_matrix.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 
 namespace walsh {
@@ -57,6 +59,32 @@ void upload(vk::Device& device, const SparseTensor& to, const SparseMatrix& from
   device.upload(to.column_ptr, column_ptr);
   device.upload(to.rows_of, rows_of);
   device.upload(to.permutation, permutation);
+}
+
+SparseBlocks reserve_blocks(vk::Arena& arena, std::uint32_t rows, std::uint32_t nonzeros) {
+  const std::uint64_t blocks = (rows + SparseBlocks::rows - 1) / SparseBlocks::rows;
+  return {.block_ptr = reserve(arena, DType::u32, {blocks + 1}),
+          .union_of = reserve(arena, DType::u16, {nonzeros})};
+}
+
+void upload(vk::Device& device, SparseBlocks& to, const SparseMatrix& from) {
+  from.check("sparse matrix");
+  std::vector<std::uint32_t> block_ptr{0};
+  std::vector<std::uint16_t> union_of;
+  to.widest = 0;
+  for (std::uint32_t row = 0; row < from.rows; row += SparseBlocks::rows) {
+    const std::uint32_t last = std::min(row + SparseBlocks::rows, from.rows);
+    const auto begin = static_cast<std::ptrdiff_t>(union_of.size());
+    union_of.insert(union_of.end(), from.columns_of.begin() + from.row_ptr[row],
+                    from.columns_of.begin() + from.row_ptr[last]);
+    std::sort(union_of.begin() + begin, union_of.end());
+    union_of.erase(std::unique(union_of.begin() + begin, union_of.end()), union_of.end());
+    to.widest = std::max(to.widest, static_cast<std::uint32_t>(union_of.size()) - block_ptr.back());
+    block_ptr.push_back(static_cast<std::uint32_t>(union_of.size()));
+  }
+  union_of.resize(to.union_of.shape.elements());
+  device.upload(to.block_ptr, block_ptr);
+  device.upload(to.union_of, union_of);
 }
 
 }  // namespace walsh

@@ -38,11 +38,23 @@ struct SparseTensor {
   Tensor permutation;  // u32 [nonzeros]: column order -> row order
 };
 
+/// Blocks of 16 rows of F, each with the union of its rows' columns, for products that take a block as a
+/// dense matrix.
+struct SparseBlocks {
+  static constexpr std::uint32_t rows = 16;  // of a block
+  Tensor block_ptr;                          // u32 [blocks + 1]: where a block's columns begin
+  Tensor union_of;                           // u16, block after block, ascending; no more than non-zeros
+  std::uint32_t widest = 0;                  // columns of a block at most; known once they are uploaded
+};
+
 /// Room for a support; refuses an empty one and one that 16-bit indices cannot address.
 SparseTensor reserve_sparse(vk::Arena& arena, std::uint32_t rows, std::uint32_t columns,
                             std::uint32_t nonzeros);
 
 /// Fills it; after the arena's commit. Checks the matrix and that it fits.
 void upload(vk::Device& device, const SparseTensor& to, const SparseMatrix& from);
+
+SparseBlocks reserve_blocks(vk::Arena& arena, std::uint32_t rows, std::uint32_t nonzeros);
+void upload(vk::Device& device, SparseBlocks& to, const SparseMatrix& from);
 
 }  // namespace walsh

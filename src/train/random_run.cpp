@@ -100,7 +100,7 @@ std::string choose_qwha_ways(vk::Device& device, const ModelConfig& config, cons
     return given == options.set.end() ? values : std::vector<std::string>{given->second};
   };
   const auto products = open("qwha.product", {"activations", "weights"}),
-             gradients = open("qwha.gradient", {"sampled", "dense"});
+             gradients = open("qwha.gradient", {"sampled", "dense", "gathered"});
   if (products.size() * gradients.size() == 1) return {};
   // The shape of a layer and of a step is all that the answer depends on.
   const std::string question = fmt::format(
