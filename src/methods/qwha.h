@@ -25,7 +25,7 @@ struct QwhaAdapter {
   std::string name;  // of the module
   SparseTensor support;
   SparseBlocks blocks;  // where the gradient is gathered
-  Parameter values;  // c, in stored units
+  Parameter values;     // c, in stored units
   float alpha = 0;
 };
 
@@ -49,7 +49,7 @@ class QwhaMethod final : public Method {
   struct Scratch {
     Tensor activations;      // x̃ [T, n], in the backward then g·F; x̃ᵀ [n, T]; gᵀ [m, T]
     std::uint32_t rows = 0;  // of a tile
-    Tensor tile, spectrum;  // [rows, widest]: of W' or of gᵀ·x̃; of α·F. Where the options want them
+    Tensor tile, spectrum;   // [rows, widest]: of W' or of gᵀ·x̃; of α·F. Where the options want them
   };
   const Scratch& scratch() const { return scratch_; }
   const HadamardTransform& transform(std::uint32_t width) const { return transforms_.at(width); }
