@@ -5,4 +5,5 @@ struct HadamardArgs {
   uint signs;       // first word of the base's signs in the table
   uint accumulate;  // 1: y += instead of y =
   float scale;
+  float epsilon;  // hadamard_rows_normed: of the norm
 };

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "calibrate/gram_sum.h"
+#include "ops/add.h"
 #include "ops/swiglu.h"
 #include "vk/recorder.h"
 
@@ -125,10 +126,13 @@ void GramCollector::run_passes(const WeightSource& weights, LayerGrams* grams, b
   device_.upload(frequencies, inverse_frequencies(config));
 
   vk::Recorder rec(device_);
-  // A layer without an output stops before the product of down, whose input is what is left to compute.
-  layer_forward(rec, {&config, frequencies}, layer, advance ? a.residual[1] : Tensor{}, a.residual[0],
-                a.layer(0), a.scratch, view_inputs(words, tokens));
-  if (!advance) swiglu_forward(rec, a.scratch.activated, a.layer(0).gate, a.layer(0).up);
+  layer_forward(rec, {&config, frequencies}, layer, advance ? LayerEnd::projected : LayerEnd::activations,
+                {a.residual[0]}, a.layer(0), a.scratch, view_inputs(words, tokens));
+  if (advance) {
+    add(rec, a.residual[1], a.layer(0).middle, a.scratch.projected);
+  } else {  // the input of down
+    swiglu_forward(rec, a.scratch.activated, a.layer(0).gate, a.layer(0).up);
+  }
   for (const GramSum& sum : sums) sum.record(rec);
   vk::Recording recording = rec.finish();
   const std::size_t state_size = std::size_t{tokens} * config.hidden;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "ops/quant_matmul.h"
+#include "ops/rmsnorm.h"
 #include "tensor/quantized_tensor.h"
 #include "tensor/tensor.h"
 #include "vk/recorder.h"
@@ -54,8 +55,21 @@ class Linear {
   /// y_i = x·W_iᵀ + bias_i. x: f32 [T, columns], y_i: f32 [T, rows_i].
   virtual void forward(vk::Recorder& rec, std::span<const Tensor> y, const Tensor& x) = 0;
 
+  /// The same of x = norm.y, which is computed first: a method may join the norm with what it does to x.
+  virtual void forward_of_norm(vk::Recorder& rec, std::span<const Tensor> y, const Norm& norm) {
+    rmsnorm_forward(rec, norm);
+    forward(rec, y, norm.y);
+  }
+
   /// dx = Σ_i dy_i·W_i, unless dx is empty; parameter gradients += theirs. Recomputes what it needs from x.
   virtual void backward(vk::Recorder& rec, const Tensor& dx, std::span<const Tensor> dy, const Tensor& x) = 0;
+
+  /// The same with x = norm.y, which is computed again; dx is still its gradient.
+  virtual void backward_of_norm(vk::Recorder& rec, const Tensor& dx, std::span<const Tensor> dy,
+                                const Norm& norm) {
+    rmsnorm_forward(rec, norm);
+    backward(rec, dx, dy, norm.y);
+  }
 
   /// Takes the dense weight of projection i where the method holds it in a form of its own: where it answered
   /// Method::reserve_weight with nothing. Called while the model loads.
@@ -90,6 +104,10 @@ class FrozenLinear final : public Linear {
   }
   void backward(vk::Recorder& rec, const Tensor& dx, std::span<const Tensor> dy, const Tensor&) override {
     if (dx) backward_base(rec, dx, dy);
+  }
+  void backward_of_norm(vk::Recorder& rec, const Tensor& dx, std::span<const Tensor> dy,
+                        const Norm& norm) override {
+    backward(rec, dx, dy, norm.y);  // which it does not look at
   }
 };
 

@@ -56,21 +56,40 @@ class QwhaLinear final : public Linear {
       : Linear(std::move(weights)), method_(method), adapters_(std::move(adapters)) {}
 
   void forward(Recorder& rec, std::span<const Tensor> y, const Tensor& x) override {
-    if (!any()) return forward_base(rec, y, x);
-    if (by_weights(x.shape[0])) {
+    forward_from(rec, y, x, nullptr);
+  }
+  void forward_of_norm(Recorder& rec, std::span<const Tensor> y, const Norm& norm) override {
+    forward_from(rec, y, norm.y, &norm);
+  }
+  void backward(Recorder& rec, const Tensor& dx, std::span<const Tensor> dy, const Tensor& x) override {
+    backward_from(rec, dx, dy, x, nullptr);
+  }
+  void backward_of_norm(Recorder& rec, const Tensor& dx, std::span<const Tensor> dy,
+                        const Norm& norm) override {
+    backward_from(rec, dx, dy, norm.y, &norm);
+  }
+
+ private:
+  // `norm`: what x is still to be computed by, or null.
+  void forward_from(Recorder& rec, std::span<const Tensor> y, const Tensor& x, const Norm* norm) {
+    if (!any() || by_weights(x.shape[0])) {
+      if (norm) rmsnorm_forward(rec, *norm);
+      if (!any()) return forward_base(rec, y, x);
       for (std::size_t i = 0; i < weights_.size(); ++i) forward_by_weights(rec, i, y[i], x);
       return;
     }
-    forward_base(rec, y, x);
     Cutter scratch(method_.scratch().activations);
-    const Tensor xt = transposed(rec, transform_input(rec, x, scratch), scratch);
+    const Tensor transformed = transform_input(rec, x, norm, scratch);
+    forward_base(rec, y, x);
+    const Tensor xt = transposed(rec, transformed, scratch);
     std::vector<SparsePart> parts;
     for (std::size_t i = 0; i < weights_.size(); ++i)
       if (const QwhaAdapter* a = adapter(i)) parts.push_back({y[i], a->values.value, a->support, a->alpha});
     spmm_forward(rec, parts, xt, true);
   }
 
-  void backward(Recorder& rec, const Tensor& dx, std::span<const Tensor> dy, const Tensor& x) override {
+  void backward_from(Recorder& rec, const Tensor& dx, std::span<const Tensor> dy, const Tensor& x,
+                     const Norm* norm) {
     const bool weights = by_weights(x.shape[0]);
     if (dx && any() && weights) {
       for (std::size_t i = 0; i < weights_.size(); ++i) backward_by_weights(rec, i, dx, dy[i]);
@@ -81,7 +100,7 @@ class QwhaLinear final : public Linear {
     const QwhaGradient gradient = method_.options().gradient;
     const bool dense = gradient == QwhaGradient::dense, spread = dx && !weights;
     Cutter scratch(method_.scratch().activations);
-    const Tensor transformed = transform_input(rec, x, scratch);
+    const Tensor transformed = transform_input(rec, x, norm, scratch);
     const Tensor xt = dense ? Tensor{} : transposed(rec, transformed, scratch);
     if (dense)
       for (std::size_t i = 0; i < weights_.size(); ++i)
@@ -103,13 +122,12 @@ class QwhaLinear final : public Linear {
     }
     if (!spread) return;
     if (method_.options().hadamard) {
-      hadamard(rec, dx, spectrum, method_.transform(weights_[0].columns), true, norm(), true);
+      hadamard(rec, dx, spectrum, method_.transform(weights_[0].columns), true, factor(), true);
     } else {
       add(rec, dx, dx, spectrum);
     }
   }
 
- private:
   bool any() const {
     return std::any_of(adapters_.begin(), adapters_.end(),
                        [](const auto& index) { return index.has_value(); });
@@ -117,13 +135,24 @@ class QwhaLinear final : public Linear {
   const QwhaAdapter* adapter(std::size_t i) const {
     return adapters_[i] ? &method_.adapters()[*adapters_[i]] : nullptr;
   }
-  float norm() const { return static_cast<float>(1.0 / std::sqrt(static_cast<double>(weights_[0].columns))); }
+  // Makes the transform orthonormal.
+  float factor() const {
+    return static_cast<float>(1.0 / std::sqrt(static_cast<double>(weights_[0].columns)));
+  }
 
-  // x̃ [T, n]; without a transform x, and its place in the scratch for what comes back
-  Tensor transform_input(Recorder& rec, const Tensor& x, Cutter& scratch) const {
+  // x̃ [T, n]; without a transform x, and its place in the scratch for what comes back. With a norm, x too.
+  Tensor transform_input(Recorder& rec, const Tensor& x, const Norm* norm, Cutter& scratch) const {
     const Tensor transformed = scratch.cut(x.shape[0], x.shape[1]);
-    if (!method_.options().hadamard) return x.view(transformed.shape);
-    hadamard(rec, transformed, x, method_.transform(weights_[0].columns), false, norm());
+    if (!method_.options().hadamard) {
+      if (norm) rmsnorm_forward(rec, *norm);
+      return x.view(transformed.shape);
+    }
+    const HadamardTransform& transform = method_.transform(weights_[0].columns);
+    if (norm) {
+      hadamard(rec, transformed, *norm, transform, factor());
+    } else {
+      hadamard(rec, transformed, x, transform, false, factor());
+    }
     return transformed;
   }
 
@@ -184,7 +213,7 @@ class QwhaLinear final : public Linear {
     const Tensor spectrum = shaped(method_.scratch().spectrum, rows, q.columns);
     densify(rec, spectrum, a->values.value, a->support, first, a->alpha);
     if (method_.options().hadamard) {
-      hadamard(rec, tile, spectrum, method_.transform(q.columns), true, norm(), true);
+      hadamard(rec, tile, spectrum, method_.transform(q.columns), true, factor(), true);
     } else {
       add(rec, tile, tile, spectrum);
     }

@@ -3,7 +3,6 @@
 #include <array>
 #include <cmath>
 
-#include "ops/add.h"
 #include "ops/rmsnorm.h"
 #include "ops/rope.h"
 #include "ops/scatter.h"
@@ -27,19 +26,22 @@ void norm_backward(Recorder& rec, const Tensor& dx, const Tensor& dy, const Tens
 
 }  // namespace
 
-void layer_forward(Recorder& rec, const LayerContext& model, const LayerWeights& w, const Tensor& y,
-                   const Tensor& x, const LayerActivations& a, const Scratch& s, const Inputs& in,
+void layer_forward(Recorder& rec, const LayerContext& model, const LayerWeights& w, LayerEnd end,
+                   const LayerInput& input, const LayerActivations& a, const Scratch& s, const Inputs& in,
                    const LayerCache* cache) {
   const ModelConfig& c = *model.config;
+  const Tensor& x = input.x;
   const std::uint64_t T = x.shape[0];
   const Shape q_flat{T, c.query_width()}, kv_flat{T, c.kv_width()};
   const bool norms = c.qk_norm;
 
   // x → middle = x + attention(norm(x))
-  rmsnorm_forward(rec, s.attention_input, a.attention_rstd, x, w.attention_norm, c.rms_eps);
   const Tensor projected[] = {(norms ? a.q_raw : a.q).view(q_flat), (norms ? a.k_raw : a.k).view(kv_flat),
                               a.v.view(kv_flat)};
-  w.qkv->forward(rec, projected, s.attention_input);
+  const Tensor& stream = input.middle ? input.middle : x;
+  w.qkv->forward_of_norm(
+      rec, projected,
+      {s.attention_input, a.attention_rstd, stream, w.attention_norm, c.rms_eps, input.projected, x});
   if (norms) {
     rmsnorm_forward(rec, a.q, a.q_rstd, a.q_raw, w.q_norm, c.rms_eps);
     rmsnorm_forward(rec, a.k, a.k_rstd, a.k_raw, w.k_norm, c.rms_eps);
@@ -53,13 +55,12 @@ void layer_forward(Recorder& rec, const LayerContext& model, const LayerWeights&
                     ranges(w, in), scale(c));
   w.o->forward(rec, std::array{s.projected}, a.attended.view(q_flat));
 
-  // middle → y = middle + mlp(norm(middle))
-  rmsnorm_forward(rec, s.mlp_input, a.mlp_rstd, x, w.mlp_norm, c.rms_eps, s.projected, a.middle);
-  w.gate_up->forward(rec, std::array{a.gate, a.up}, s.mlp_input);
-  if (!y) return;
+  // middle → middle + projected, projected = mlp(norm(middle))
+  w.gate_up->forward_of_norm(rec, std::array{a.gate, a.up},
+                             {s.mlp_input, a.mlp_rstd, x, w.mlp_norm, c.rms_eps, s.projected, a.middle});
+  if (end == LayerEnd::activations) return;
   swiglu_forward(rec, s.activated, a.gate, a.up);
   w.down->forward(rec, std::array{s.projected}, s.activated);
-  add(rec, y, a.middle, s.projected);
 }
 
 void layer_backward(Recorder& rec, const LayerContext& model, const LayerWeights& w, const Tensor& x,
@@ -72,8 +73,8 @@ void layer_backward(Recorder& rec, const LayerContext& model, const LayerWeights
   swiglu_forward(rec, s.activated, a.gate, a.up);
   w.down->backward(rec, s.d_activated, std::array{s.d_residual}, s.activated);
   swiglu_backward(rec, s.d_gate, s.d_up, s.d_activated, a.gate, a.up);
-  rmsnorm_forward(rec, s.mlp_input, a.mlp_rstd, a.middle, w.mlp_norm, c.rms_eps);
-  w.gate_up->backward(rec, s.d_normed, std::array{s.d_gate, s.d_up}, s.mlp_input);
+  w.gate_up->backward_of_norm(rec, s.d_normed, std::array{s.d_gate, s.d_up},
+                              {s.mlp_input, a.mlp_rstd, a.middle, w.mlp_norm, c.rms_eps});
   norm_backward(rec, s.d_residual, s.d_normed, a.middle, a.mlp_rstd, w.mlp_norm, true);
 
   // middle = x + o(attention(qkv(norm(x))))
@@ -85,10 +86,10 @@ void layer_backward(Recorder& rec, const LayerContext& model, const LayerWeights
     norm_backward(rec, s.dq, s.dq, a.q_raw, a.q_rstd, w.q_norm);
     norm_backward(rec, s.dk, s.dk, a.k_raw, a.k_rstd, w.k_norm);
   }
-  rmsnorm_forward(rec, s.attention_input, a.attention_rstd, x, w.attention_norm, c.rms_eps);
   const Tensor d_normed = input_gradient ? s.d_normed : Tensor{};
-  w.qkv->backward(rec, d_normed, std::array{s.dq.view(q_flat), s.dk.view(kv_flat), s.dv.view(kv_flat)},
-                  s.attention_input);
+  w.qkv->backward_of_norm(rec, d_normed,
+                          std::array{s.dq.view(q_flat), s.dk.view(kv_flat), s.dv.view(kv_flat)},
+                          {s.attention_input, a.attention_rstd, x, w.attention_norm, c.rms_eps});
   if (!input_gradient) return;
   norm_backward(rec, s.d_residual, s.d_normed, x, a.attention_rstd, w.attention_norm, true);
 }

@@ -47,10 +47,23 @@ void reserve_reordered(vk::Arena& arena, std::span<Linear* const> linears, std::
 void load_dense(vk::Device& device, const Tensor& tensor, const WeightSource& source,
                 const std::string& name);
 
-/// y = the layer's output for its input x, both [T, C]; without y, only the activations. With a cache, keys
-/// and values go to the rows in.positions of it and the queries' ranges are over its rows.
-void layer_forward(Recorder& rec, const LayerContext& model, const LayerWeights& w, const Tensor& y,
-                   const Tensor& x, const LayerActivations& a, const Scratch& s, const Inputs& in,
+/// The input of a layer, [T, C]: what x holds, or, where the last layer left its output in two parts, their
+/// sum, which the layer's first norm writes to x.
+struct LayerInput {
+  Tensor x;
+  Tensor middle{}, projected{};
+};
+
+/// How far a layer's forward goes.
+enum class LayerEnd : std::uint8_t {
+  activations,  // what its backward needs
+  projected,    // its output is a.middle + s.projected
+};
+
+/// The forward pass. With a cache, keys and values go to the rows in.positions of it and the queries' ranges
+/// are over its rows.
+void layer_forward(Recorder& rec, const LayerContext& model, const LayerWeights& w, LayerEnd end,
+                   const LayerInput& input, const LayerActivations& a, const Scratch& s, const Inputs& in,
                    const LayerCache* cache = nullptr);
 
 /// s.d_residual holds the gradient of the layer's output and, with `input_gradient`, becomes that of its

@@ -16,11 +16,13 @@ void Llama::forward(Recorder& rec, Activations& a, const Inputs& in, const KvCac
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     if (i + 1 < layers_.size()) fetch(rec, i + 1);
     const auto scope = rec.scope("forward");
-    layer_forward(rec, context(), layers_[i], a.residual[(i + 1) % buffers], a.residual[i % buffers],
-                  a.layer(i), a.scratch, in, cache ? &(*cache)[i] : nullptr);
+    LayerInput input{a.residual[i % buffers]};
+    if (i > 0) input = {input.x, a.layer(i - 1).middle, a.scratch.projected};
+    layer_forward(rec, context(), layers_[i], LayerEnd::projected, input, a.layer(i), a.scratch, in,
+                  cache ? &(*cache)[i] : nullptr);
   }
-  rmsnorm_forward(rec, a.final_normed, a.final_rstd, a.residual[layers_.size() % buffers], final_norm_,
-                  config_.rms_eps);
+  rmsnorm_forward(rec, a.final_normed, a.final_rstd, a.layer(layers_.size() - 1).middle, final_norm_,
+                  config_.rms_eps, a.scratch.projected, a.residual[layers_.size() % buffers]);
 }
 
 void Llama::loss(Recorder& rec, Activations& a, const Inputs& in, bool gradient) const {
@@ -53,7 +55,8 @@ void Llama::backward(Recorder& rec, Activations& a, const Inputs& in) const {
     if (i > 0 && i + 1 < layers_.size()) fetch(rec, i - 1);
     if (a.shares_layers() && i + 1 < layers_.size()) {
       const auto scope = rec.scope("forward again");
-      layer_forward(rec, context(), layers_[i], {}, a.residual[i], a.layer(i), a.scratch, in);
+      layer_forward(rec, context(), layers_[i], LayerEnd::activations, {a.residual[i]}, a.layer(i), a.scratch,
+                    in);
     }
     const auto scope = rec.scope("backward");
     // Where the embedding is frozen, nothing wants the gradient of the first layer's input.

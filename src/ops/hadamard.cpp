@@ -90,7 +90,7 @@ void HadamardTransform::record_texels(Recorder& rec, const Tensor& y, const Tens
   // One pass over the view [rows, order, inner].
   const auto arguments = [&](std::uint32_t order, std::uint32_t inner, std::uint32_t signs) {
     const bool last = --left == 0;
-    return HadamardArgs{elements / (order * inner), inner, signs, accumulate && last, last ? scale : 1};
+    return HadamardArgs{elements / (order * inner), inner, signs, accumulate && last, last ? scale : 1, 0};
   };
   const auto target = [&]() -> const Tensor& { return left == 0 ? y : between; };
   HadamardArgs args = arguments(1u << chunk_bits_, 1, 0);
@@ -109,6 +109,13 @@ void HadamardTransform::record_texels(Recorder& rec, const Tensor& y, const Tens
   }
 }
 
+HadamardTransform::Rows HadamardTransform::rows() const {
+  const std::uint32_t width = first_.order << bits_;
+  const bool padded = width + width / 32 <= shared_words;
+  const std::uint32_t at_once = std::max(1u, tile_target / width), words = at_once * width;
+  return {width, at_once, padded ? words + words / 32 + 1 : words, padded};
+}
+
 void hadamard(Recorder& rec, const Tensor& y, const Tensor& x, const HadamardTransform& h, bool transposed,
               float scale, bool accumulate) {
   expect("hadamard", "x", x, DType::f32, {x.shape.rows(), h.layout().n});
@@ -122,26 +129,58 @@ void hadamard(Recorder& rec, const Tensor& y, const Tensor& x, const HadamardTra
     return;
   }
   const HadamardTransform::Factor& base = h.first_;
-  const std::uint32_t width = base.order << h.bits_;
-  const bool padded = width + width / 32 <= shared_words;
-  const std::uint32_t rows = std::max(1u, tile_target / width);
-  const std::uint32_t tile = rows * width + (padded ? rows * width / 32 : 0) + 1;
+  const auto [width, rows, tile, padded] = h.rows();
   const bool one_pass = h.outer_.empty();
   const Tensor& first_y = accumulate && !one_pass ? x : y;
-  HadamardArgs args{elements / width, 1, base.signs[transposed], accumulate && one_pass,
-                    one_pass ? scale : 1};
+  HadamardArgs args{elements / width,     1, base.signs[transposed], accumulate && one_pass,
+                    one_pass ? scale : 1, 0};
   rec.dispatch("hadamard_rows", {first_y, x, h.table_}, args, groups_for_rows(ceil_div(args.rows, rows)),
-               {base.order, h.bits_, rows, base.rows_at_once, padded, padded ? tile : rows * width});
+               {base.order, h.bits_, rows, base.rows_at_once, padded, tile});
 
   for (const HadamardTransform::Factor& factor : h.outer_) {
     const bool last = &factor == &h.outer_.back();
     const std::uint32_t columns = factor.order * 32 <= shared_words ? 32 : 8;
-    args = {elements / (factor.order * factor.inner), factor.inner, factor.signs[transposed],
-            accumulate && last, last ? scale : 1};
+    args = {elements / (factor.order * factor.inner),
+            factor.inner,
+            factor.signs[transposed],
+            accumulate && last,
+            last ? scale : 1,
+            0};
     rec.dispatch("hadamard_base", {last ? y : first_y, first_y, h.table_}, args,
                  groups_for_rows(std::uint64_t{args.rows} * ceil_div(factor.inner, columns)),
                  {factor.order, columns, factor.rows_at_once, factor.order * columns});
   }
+}
+
+void hadamard(Recorder& rec, const Tensor& y, const Norm& norm, const HadamardTransform& h, float scale) {
+  const auto [width, rows, tile, padded] = h.rows();
+  // The tile serves the norm's sums before the transform needs it, and every row's factor lies beside it.
+  const bool together =
+      h.outer_.empty() && !h.by_texels(rec, y, norm.x) && tile >= 256 && tile + rows <= shared_words;
+  if (!together) {
+    rmsnorm_forward(rec, norm);
+    hadamard(rec, y, norm.y, h, false, scale);
+    return;
+  }
+  const Shape shape{norm.x.shape.rows(), width};
+  const bool add = static_cast<bool>(norm.addend);
+  expect("hadamard", "x", norm.x, DType::f32, shape);
+  expect("hadamard", "y", y, DType::f32, shape);
+  expect("hadamard", "normed", norm.y, DType::f32, shape);
+  expect("hadamard", "rstd", norm.rstd, DType::f32, {shape[0]});
+  expect("hadamard", "weight", norm.weight, DType::f32, {width});
+  if (add) {
+    expect("hadamard", "addend", norm.addend, DType::f32, shape);
+    expect("hadamard", "sum", norm.sum, DType::f32, shape);
+  }
+  const HadamardTransform::Factor& base = h.first_;
+  const HadamardArgs args{
+      count32("hadamard", shape.elements()) / width, 1, base.signs[false], false, scale, norm.epsilon};
+  rec.dispatch("hadamard_rows_normed",
+               {y, norm.x, h.table_, norm.y, norm.rstd, norm.weight, add ? norm.addend : norm.x,
+                add ? norm.sum : norm.y},
+               args, groups_for_rows(ceil_div(args.rows, rows)),
+               {base.order, h.bits_, rows, base.rows_at_once, padded, tile, add});
 }
 
 }  // namespace walsh

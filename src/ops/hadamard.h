@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "ops/hadamard_layout.h"
-#include "ops/op.h"
+#include "ops/rmsnorm.h"
 
 namespace walsh {
 
@@ -25,6 +25,14 @@ class HadamardTransform {
 
  private:
   friend void hadamard(Recorder&, const Tensor&, const Tensor&, const HadamardTransform&, bool, float, bool);
+  friend void hadamard(Recorder&, const Tensor&, const Norm&, const HadamardTransform&, float);
+
+  /// How hadamard_rows cuts its work.
+  struct Rows {
+    std::uint32_t width, at_once, tile;  // of a row; rows of a workgroup; words of shared memory
+    bool padded;
+  };
+  Rows rows() const;
 
   /// A base (or the Sylvester matrix of a power of two) along one axis.
   struct Factor {
@@ -58,5 +66,9 @@ class HadamardTransform {
 /// several passes is transformed in it.
 void hadamard(Recorder& rec, const Tensor& y, const Tensor& x, const HadamardTransform& h, bool transposed,
               float scale, bool accumulate = false);
+
+/// y = scale · norm(x) · H_r and what rmsnorm_forward leaves, in one pass over memory where a row fits shared
+/// memory.
+void hadamard(Recorder& rec, const Tensor& y, const Norm& norm, const HadamardTransform& h, float scale);
 
 }  // namespace walsh

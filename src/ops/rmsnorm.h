@@ -12,6 +12,17 @@ namespace walsh {
 void rmsnorm_forward(Recorder& rec, const Tensor& y, const Tensor& rstd, const Tensor& x,
                      const Tensor& weight, float epsilon, const Tensor& addend = {}, const Tensor& sum = {});
 
+/// Such a norm, for ops that join it with what follows.
+struct Norm {
+  Tensor y, rstd, x, weight;
+  float epsilon;
+  Tensor addend{}, sum{};
+};
+
+inline void rmsnorm_forward(Recorder& rec, const Norm& n) {
+  rmsnorm_forward(rec, n.y, n.rstd, n.x, n.weight, n.epsilon, n.addend, n.sum);
+}
+
 /// dx = the gradient of x, or dx += that. dx, dy, x: f32 [..., width].
 void rmsnorm_backward(Recorder& rec, const Tensor& dx, const Tensor& dy, const Tensor& x, const Tensor& rstd,
                       const Tensor& weight, bool accumulate = false);

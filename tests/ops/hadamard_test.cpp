@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "ops/hadamard_reference.h"
+#include "ops/rmsnorm_reference.h"
 #include "tests/support/gpu.h"
 #include "tests/support/numbers.h"
 
@@ -94,6 +95,47 @@ INSTANTIATE_TEST_SUITE_P(sizes, HadamardSizes,
                                          Size{16384, 2}, Size{18944, 1}, Size{25600, 2}, Size{28672, 1},
                                          Size{29568, 2}, Size{32768, 1}),
                          [](const auto& info) { return fmt::format("n{}", info.param.n); });
+
+// Where the norm joins the transform, and where the row is too long or the driver a CPU's.
+TEST(hadamard, of_a_norm_is_both_ops) {
+  vk::DeviceInfo info = test::device().info();
+  info.tuning.lane_by_lane = false;
+  vk::Device gpu(info);
+  for (vk::Device* device : {&gpu, &test::device()}) {
+    for (const auto [n, rows] :
+         {Size{64, 65}, Size{576, 16}, Size{1536, 3}, Size{4096, 2}, Size{8192, 2}, Size{11008, 1}}) {
+      for (const bool add : {false, true}) {
+        vk::Arena arena("transform");
+        const HadamardTransform h(arena, n);
+        arena.commit(*device);
+        h.upload(*device);
+        const std::size_t count = std::size_t{n} * rows;
+        const auto x = normal(count, 1), addend = normal(count, 2), weight = normal(n, 3);
+        TensorStore t(*device);
+        const Shape shape{rows, n};
+        const Tensor y = t.empty(shape), sum = t.empty(shape);
+        const Norm norm{.y = t.empty(shape),
+                        .rstd = t.empty({rows}),
+                        .x = t.f32(shape, x),
+                        .weight = t.f32({n}, weight),
+                        .epsilon = 1e-5f,
+                        .addend = add ? t.f32(shape, addend) : Tensor{},
+                        .sum = add ? sum : Tensor{}};
+        vk::run_once(*device, [&](Recorder& rec) { hadamard(rec, y, norm, h, 0.5f); });
+        auto stream = cast<double>(x);
+        for (std::size_t i = 0; add && i < count; ++i) stream[i] += addend[i];
+        std::vector<double> normed, rstd;
+        reference::rmsnorm_forward(normed, rstd, stream, cast<double>(weight), 1e-5);
+        if (add) test::expect_close(t.read(sum), stream, 1, "sum");
+        test::expect_close(t.read(norm.rstd), rstd, n, "rstd");
+        test::expect_close(t.read(norm.y), normed, n, "normed");
+        const auto bounds = magnitude({normed.begin(), normed.end()}, n, 0.5f);
+        reference::hadamard_rows(Hadamard(n), normed.data(), rows, false, 0.5);
+        test::expect_close(t.read(y), normed, bounds, n, "transformed");
+      }
+    }
+  }
+}
 
 TEST(hadamard, transposed_inverts) {
   for (const std::uint32_t n : {12u, 16u, 24u, 576u, 1536u, 11008u, 32768u}) {

@@ -5,6 +5,7 @@
 
 #include "kernel_case.h"
 #include "ops/hadamard_reference.h"
+#include "ops/rmsnorm_reference.h"
 
 namespace walsh {
 namespace {
@@ -50,15 +51,50 @@ KernelCase transform(TensorStore& store, std::uint64_t rows, std::uint32_t n, bo
               }};
 }
 
+KernelCase of_norm(TensorStore& store, std::uint64_t rows, std::uint32_t n) {
+  const auto table = std::make_shared<Table>(n);
+  table->arena.commit(store.device());
+  table->transform.upload(store.device());
+  const auto x = normal(rows * n, 1), addend = normal(rows * n, 2), weight = normal(n, 3);
+  const Shape shape{rows, n};
+  const Tensor y = store.empty(shape);
+  const Norm norm{.y = store.empty(shape),
+                  .rstd = store.empty({rows}),
+                  .x = store.f32(shape, x),
+                  .weight = store.f32({n}, weight),
+                  .epsilon = 1e-5f,
+                  .addend = store.f32(shape, addend),
+                  .sum = store.empty(shape)};
+  const auto elements = static_cast<double>(rows * n);
+  return {
+      .op = "hadamard",
+      .variant = "of a norm and a sum",
+      .shape = fmt::format("{} x {}", rows, n),
+      .bytes = 20 * elements,
+      .operations = elements * (std::log2(n) + 5),
+      .record = [=](Recorder& rec) { hadamard(rec, y, norm, table->transform, 0.5f); },
+      .compare =
+          [=, &store] {
+            std::vector<double> stream(x.begin(), x.end()), expected, rstd, magnitude(x.size(), 0.0);
+            for (std::size_t i = 0; i < stream.size(); ++i) stream[i] += addend[i];
+            reference::rmsnorm_forward<double>(expected, rstd, stream, {weight.begin(), weight.end()}, 1e-5);
+            for (std::size_t i = 0; i < expected.size(); ++i)
+              magnitude[i / n * n] += 0.5 * std::abs(expected[i]);
+            for (std::size_t i = 0; i < expected.size(); ++i) magnitude[i] = magnitude[i / n * n];
+            reference::hadamard_rows(Hadamard(n), expected.data(), rows, false, 0.5);
+            return Comparison{store.read(y), expected, magnitude, static_cast<double>(n)};
+          }};
+}
+
 std::vector<KernelCase> cases(TensorStore& store, CaseSize size) {
   switch (size) {
     case CaseSize::check:
-      return {transform(store, 5, 64, false),   transform(store, 9, 24, true),
-              transform(store, 7, 576, false),  transform(store, 3, 1536, true),
-              transform(store, 2, 4096, true),  transform(store, 2, 25600, true),
-              transform(store, 1, 32768, false)};
+      return {transform(store, 5, 64, false),    transform(store, 9, 24, true),
+              transform(store, 7, 576, false),   transform(store, 3, 1536, true),
+              transform(store, 2, 4096, true),   transform(store, 2, 25600, true),
+              transform(store, 1, 32768, false), of_norm(store, 7, 576)};
     case CaseSize::standard:
-      return {transform(store, 2048, 4096, false)};
+      return {transform(store, 2048, 4096, false), of_norm(store, 2048, 4096)};
     case CaseSize::all:
       break;
   }
