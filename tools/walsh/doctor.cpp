@@ -30,7 +30,7 @@ Verdict judge(vk::Device& device, const KernelCase& kernel, vk::Precision operan
 }
 
 bool multiplies_matrices(const std::string& op) {
-  return op == "matmul" || op == "quant_matmul" || op == "multiply_matrices";
+  return op == "attention" || op == "matmul" || op == "quant_matmul" || op == "multiply_matrices";
 }
 
 struct Findings {
