@@ -5,9 +5,9 @@ namespace {
 
 // Two workgroups, or more, then share a compute unit of the GPUs that have matrix units.
 constexpr std::uint64_t most_shared_bytes = 48 * 1024;
-// An invocation's sums, beyond which compilers spill: RADV takes 228 registers for 128 on RDNA3, and spills
-// 256.
-constexpr std::uint32_t most_sums = 128;
+// An invocation's sums, beyond which compilers spill: of 256 registers RADV takes 228 for 128 sums and NVK
+// 255. In subgroups of 16 and less, Intel's, an invocation has 128 registers.
+std::uint32_t most_sums(std::uint32_t subgroup) { return subgroup <= 16 ? 64 : 128; }
 
 /// The arrays of the kernels, whose rows are padded by 16 bytes.
 std::uint64_t shared_bytes(const AttentionMatrixTile& tile, std::uint32_t width,
@@ -64,7 +64,7 @@ std::optional<AttentionMatrixTile> choose_attention_tile(const vk::DeviceInfo& d
     }
     const bool several_down = tile.owned > tile.subgroup_rows * shape.m;
     if (several_down && sums() > device.tuning.matrix_sums) continue;
-    if (sums() > most_sums || tile.subgroup_rows * tile.subgroup_columns > most || !whole(tile, width))
+    if (sums() > most_sums(size) || tile.subgroup_rows * tile.subgroup_columns > most || !whole(tile, width))
       continue;
     if (shared_bytes(tile, width, needs) <= most_bytes) return tile;
   }

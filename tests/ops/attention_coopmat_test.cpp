@@ -193,7 +193,8 @@ TEST(attention_matrices, every_usual_head_has_a_tile_on_usual_gpus) {
                                         {{8, 8, 8}, 32u}}) {
     for (const std::uint32_t width : {32, 64, 80, 96, 128, 256}) {
       for (const AttentionNeeds& needs : all_needs) {
-        if (width == 256 && needs.sums == 2) continue;  // spills, or does not fit: as shape and subgroup are
+        // Sums of dk and dv that would spill: so wide a head, or five matrices, which no two subgroups share.
+        if (needs.sums == 2 && (width == 256 || (width == 80 && subgroup == 16))) continue;
         const auto tile =
             choose_attention_tile(gpu(shape, subgroup, 49152), Precision::fp16, width, 512, needs);
         EXPECT_TRUE(tile) << fmt::format("{} x {} x {} in subgroups of {}, heads of {}, {} sums", shape.m,
