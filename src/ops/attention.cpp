@@ -1,7 +1,7 @@
 #include "ops/attention.h"
 
+#include "ops/attention_matrices.h"
 #include "ops/texels.h"
-#include "shaders/attention.h"
 
 namespace walsh {
 namespace {
@@ -77,16 +77,18 @@ void attention_forward(Recorder& rec, const Tensor& y, const Tensor& lse, const 
                        std::optional<AttentionKernels> kernels) {
   const AttentionArgs args = check("attention_forward", y, lse, q, k, v, ranges, scale);
   const std::uint64_t rows = q.shape[0] * (args.heads / args.kv_heads);  // of a KV head
+  const std::initializer_list<vk::Slice> buffers{y, lse, q, k, v, ranges.key_begin, ranges.key_end};
   if (kernels.value_or(choose_kernels(rec, {q, k, v})) == AttentionKernels::direct) {
-    dispatch_direct(rec, "attention_forward_direct", {y, lse, q, k, v, ranges.key_begin, ranges.key_end},
-                    args, rows, args.width > 64 ? 4 : 8);
+    dispatch_direct(rec, "attention_forward_direct", buffers, args, rows, args.width > 64 ? 4 : 8);
     return;
   }
+  if (!kernels &&
+      dispatch_attention_matrices(rec, "attention_forward", buffers, args, rows, attention_forward_needs))
+    return;
   // Tiles of 64 rows leave room for two subgroups of 64 on a SIMD of RDNA3 (204 registers), and spill on
   // smaller GPUs. A step of decoding has one query: a tile of 32 rows would be empty but for its group.
   const Tile tile = make_tile(q.shape[2], rows <= 8 ? 8 : 32, 64, 128);
-  dispatch(rec, "attention_forward", {y, lse, q, k, v, ranges.key_begin, ranges.key_end}, args, tile,
-           ceil_div(rows, tile.rows));
+  dispatch(rec, "attention_forward", buffers, args, tile, ceil_div(rows, tile.rows));
 }
 
 void attention_backward(Recorder& rec, const Tensor& dq, const Tensor& dk, const Tensor& dv,
@@ -127,10 +129,16 @@ void attention_backward(Recorder& rec, const Tensor& dq, const Tensor& dk, const
   }
   // Two tiles of scores, or two of sums, in registers: half of what a tile of 64 has, so that no compiler
   // spills.
-  const Tile queries = make_tile(q.shape[2], 32, 64, 64);
-  dispatch(rec, "attention_backward_queries", queries_buffers, args, queries, ceil_div(rows, queries.rows));
-  const Tile owned = make_tile(q.shape[2], 32, 32, 64);
-  dispatch(rec, "attention_backward_keys", keys_buffers, args, owned, ceil_div(keys, owned.keys));
+  if (kernels || !dispatch_attention_matrices(rec, "attention_backward_queries", queries_buffers, args, rows,
+                                              attention_backward_queries_needs)) {
+    const Tile tile = make_tile(q.shape[2], 32, 64, 64);
+    dispatch(rec, "attention_backward_queries", queries_buffers, args, tile, ceil_div(rows, tile.rows));
+  }
+  if (kernels || !dispatch_attention_matrices(rec, "attention_backward_keys", keys_buffers, args, keys,
+                                              attention_backward_keys_needs)) {
+    const Tile tile = make_tile(q.shape[2], 32, 32, 64);
+    dispatch(rec, "attention_backward_keys", keys_buffers, args, tile, ceil_div(keys, tile.keys));
+  }
 }
 
 }  // namespace walsh

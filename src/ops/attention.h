@@ -19,8 +19,10 @@ struct AttentionRanges {
   Tensor key_begin, key_end, query_begin, query_end;  // the last two only for the backward
 };
 
-/// Two families of kernels for the same sums: tiles in shared memory, or operands read as texels and all sums
-/// in registers. Left open, it is what this device runs faster (ops/texels.h).
+/// Two families of kernels for the same sums in fp32: tiles in shared memory, or operands read as texels and
+/// all sums in registers. Left open, it is what this device runs faster (ops/texels.h), or, where the
+/// recorder lets operands have 16 bits, matrix units (ops/attention_matrices.h); lse and delta are fp32
+/// always.
 enum class AttentionKernels : std::uint8_t { tiled, direct };
 
 /// Keys that no query sees are never read, so the unused end of a KV cache may hold anything.

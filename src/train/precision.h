@@ -22,8 +22,8 @@ vk::Precision automatic_precision(const vk::DeviceInfo& device);
 
 /// Whether products of small integers, which `operands` hold and whose sums fp32 holds, are the same on
 /// matrix units as without: dense and quantised, forward, backward and the weight's gradient, on small tiles
-/// and large ones. Where `operands` is fp32 or the device multiplies no such matrices it compares fp32 with
-/// itself.
+/// and large ones; and attention of queries that see one key each. Where `operands` is fp32 or the device
+/// multiplies no such matrices it compares fp32 with itself.
 bool multiplies_exactly(const vk::DeviceInfo& device, vk::Precision operands);
 
 }  // namespace walsh

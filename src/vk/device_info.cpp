@@ -120,8 +120,9 @@ Features read_features(VkPhysicalDevice device, const std::vector<std::string>& 
                      (properties13.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT);
   result.coopmat = matrices.cooperativeMatrix && v12.vulkanMemoryModel && sized;
   result.coopmat2 = contains(extensions, "VK_NV_cooperative_matrix2");
-  constexpr VkSubgroupFeatureFlags wanted =
-      VK_SUBGROUP_FEATURE_BASIC_BIT | VK_SUBGROUP_FEATURE_SHUFFLE_BIT | VK_SUBGROUP_FEATURE_ARITHMETIC_BIT;
+  constexpr VkSubgroupFeatureFlags wanted = VK_SUBGROUP_FEATURE_BASIC_BIT | VK_SUBGROUP_FEATURE_BALLOT_BIT |
+                                            VK_SUBGROUP_FEATURE_SHUFFLE_BIT |
+                                            VK_SUBGROUP_FEATURE_ARITHMETIC_BIT;
   result.subgroups = (subgroup.supportedOperations & wanted) == wanted &&
                      (subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT);
   return result;

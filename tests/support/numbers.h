@@ -19,13 +19,15 @@ std::vector<To> cast(const std::vector<From>& values) {
   return {values.begin(), values.end()};
 }
 
-/// The kernels' one tolerance (src/ops/tolerance.h). `length`: terms of the reduction.
+/// The kernels' one tolerance (src/ops/tolerance.h). `length`: terms of the reduction; `rounding`: what
+/// rounded operands may add, in the same units.
 inline void expect_close(const std::vector<float>& got, const std::vector<double>& expected,
-                         const std::vector<double>& magnitude, double length, const char* what) {
+                         const std::vector<double>& magnitude, double length, const char* what,
+                         double rounding = 0) {
   ASSERT_EQ(got.size(), expected.size()) << what;
   ASSERT_EQ(magnitude.size(), expected.size()) << what;
   const auto [worst, where] = worst_error(got, expected, magnitude);
-  EXPECT_LE(worst, tolerance(length))
+  EXPECT_LE(worst, tolerance(length) + rounding)
       << what << "[" << where << "]: got " << got[where] << ", expected " << expected[where];
 }
 

@@ -29,8 +29,11 @@ Verdict judge(vk::Device& device, const KernelCase& kernel, vk::Precision operan
   return {kernel.op, kernel.variant, kernel.shape, worst.error, allowed, worst.error <= allowed};
 }
 
-bool multiplies_matrices(const std::string& op) {
-  return op == "matmul" || op == "quant_matmul" || op == "multiply_matrices";
+enum class Cases : std::uint8_t { all, on_matrix_units, with_large_tiles };
+
+bool belongs(const std::string& op, Cases cases) {
+  const bool product = op == "matmul" || op == "quant_matmul" || op == "multiply_matrices";
+  return cases == Cases::all || product || (cases == Cases::on_matrix_units && op == "attention");
 }
 
 struct Findings {
@@ -39,13 +42,11 @@ struct Findings {
   std::string failures;
 };
 
-enum class Cases : std::uint8_t { all, products };
-
-/// Every case that has a reference, or those of matrix products; `suffix` goes behind the variant's name.
+/// Every case that has a reference, or those of some ops; `suffix` goes behind the variant's name.
 void check_kernels(const Globals& globals, vk::Device& device, Cases cases, const std::string& suffix,
                    Findings& findings, vk::Precision operands = vk::Precision::fp32) {
   for (const auto& op : registered_ops()) {
-    if (cases == Cases::products && !multiplies_matrices(op.op)) continue;
+    if (!belongs(op.op, cases)) continue;
     TensorStore store(device);
     for (const auto& kernel : op.factory(store, CaseSize::check)) {
       if (!kernel.compare) continue;
@@ -63,19 +64,19 @@ void check_kernels(const Globals& globals, vk::Device& device, Cases cases, cons
   }
 }
 
-/// The products on matrix units, in small and large tiles; on CPU drivers too, which never choose them by
-/// themselves.
+/// What runs on matrix units, products in small and large tiles; on CPU drivers too, which never choose them
+/// by themselves.
 void check_matrices(const Globals& globals, vk::DeviceInfo info, const std::string& suffix,
                     Findings& findings) {
   info.tuning.lane_by_lane = false;
   for (const vk::Precision operands : {vk::Precision::fp16, vk::Precision::bf16}) {
     if (!vk::matrix_shape(info, operands)) continue;
-    for (const std::uint64_t from : {info.tuning.large_tile_results, std::uint64_t{0}}) {
+    for (const bool large : {false, true}) {
       vk::DeviceInfo tuned = info;
-      tuned.tuning.large_tile_results = from;
+      if (large) tuned.tuning.large_tile_results = 0;
       vk::Device device(std::move(tuned));
-      check_kernels(globals, device, Cases::products,
-                    fmt::format(", {}{}{}", vk::name_of(operands), from == 0 ? ", large tiles" : "", suffix),
+      check_kernels(globals, device, large ? Cases::with_large_tiles : Cases::on_matrix_units,
+                    fmt::format(", {}{}{}", vk::name_of(operands), large ? ", large tiles" : "", suffix),
                     findings, operands);
     }
   }
@@ -91,7 +92,7 @@ void check_variants(const Globals& globals, vk::Device& device, const std::strin
     vk::DeviceInfo large = info;
     large.tuning.large_tile_results = 0;
     vk::Device with_large_tiles(std::move(large));
-    check_kernels(globals, with_large_tiles, Cases::products, ", large tiles" + suffix, findings);
+    check_kernels(globals, with_large_tiles, Cases::with_large_tiles, ", large tiles" + suffix, findings);
   }
   check_matrices(globals, info, suffix, findings);
 }

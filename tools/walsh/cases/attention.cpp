@@ -69,6 +69,7 @@ KernelCase forward(TensorStore& store, const Model& model, std::uint64_t queries
       .shape = text(p.shape),
       .bytes = 8 * static_cast<double>(p.q.size() + p.k.size()),
       .operations = p.operations(2),
+      .products = true,
       .record =
           [=](Recorder& rec) {
             attention_forward(rec, p.y, p.lse, p.tq, p.tk, p.tv, p.device_ranges, p.scale());
@@ -100,6 +101,7 @@ KernelCase backward(TensorStore& store, const Model& model, std::uint64_t tokens
       .shape = text(p.shape),
       .bytes = 4 * static_cast<double>(4 * p.q.size() + 4 * p.k.size()),
       .operations = p.operations(5),
+      .products = true,
       .record =
           [=](Recorder& rec) {
             attention_backward(rec, dq, dk, dv, delta, p.tdy, p.y, p.lse, p.tq, p.tk, p.tv, p.device_ranges,
