@@ -33,7 +33,8 @@ enum class Cases : std::uint8_t { all, on_matrix_units, with_large_tiles };
 
 bool belongs(const std::string& op, Cases cases) {
   const bool product = op == "matmul" || op == "quant_matmul" || op == "multiply_matrices";
-  return cases == Cases::all || product || (cases == Cases::on_matrix_units && op == "attention");
+  return cases == Cases::all || product ||
+         (cases == Cases::on_matrix_units && (op == "attention" || op == "sddmm_gathered"));
 }
 
 struct Findings {
